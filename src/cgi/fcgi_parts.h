@@ -1,0 +1,47 @@
+/*
+ * fcgi_parts.h - the responder's own pieces: its table and its requests.
+ *
+ * Private to transport_fcgi.c and fcgi_request.c.
+ */
+#ifndef CGI_FCGI_PARTS_H
+#define CGI_FCGI_PARTS_H
+
+#include "cgi/fcgi_conn.h"
+#include "cgi/fcgi_decode.h"
+#include "cgi/fcgi_peers.h"
+#include "cgi/transport_fcgi.h"
+
+#include <poll.h>
+
+struct fcgi {
+    struct fcgi_options o;
+    struct fcgi_peers peers;
+    struct fcgi_decoder decoder;
+    struct fcgi_conn **conns; /* max_conns places, NULL when free */
+    struct pollfd *poll;      /* room for them and two more */
+    size_t turn;              /* the place looked at first */
+    uint64_t accept_after;    /* monotonic ns */
+    size_t requests;          /* transports not done with */
+    size_t max_head;          /* bytes of PARAMS content */
+    bool draining;
+};
+
+/* Is c a request's, so that nobody else may read from it? */
+bool fcgi_in_request(const struct fcgi_conn *c);
+/* Closes c and frees its place; cut as in fcgi_conn_free(). */
+void fcgi_drop(struct fcgi *f, struct fcgi_conn *c, bool cut);
+/*
+ * Closing with bytes unread can destroy a reply on its way, so the peer is
+ * listened to until it closes too.
+ */
+void fcgi_linger(struct fcgi *f, struct fcgi_conn *c);
+/*
+ * The parameters are here. OK gives the request; ERR_AGAIN: it was refused
+ * and c is no longer a request's, or freed.
+ */
+enum err fcgi_start(struct fcgi *f, struct fcgi_conn *c,
+                    struct transport **out);
+/* Answers 431 (ERR_TOOBIG) or 400; the connection does not live on. */
+void fcgi_refuse(struct fcgi *f, struct fcgi_conn *c, enum err e);
+
+#endif

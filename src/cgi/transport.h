@@ -1,0 +1,62 @@
+/*
+ * transport.h - one exchange's bytes, in and out, by CGI or FastCGI.
+ *
+ * Nothing here blocks for long: read and write say ERR_AGAIN, and the caller
+ * waits with poll(2) on the descriptor named. A transport knows records and
+ * descriptors, never what a variable means (that is meta.h).
+ */
+#ifndef CGI_TRANSPORT_H
+#define CGI_TRANSPORT_H
+
+#include "base/err.h"
+#include "base/slice.h"
+
+struct transport;
+
+struct transport_ops {
+    /*
+     * Up to max bytes of the request's body into p. OK with *got 0 is the
+     * end as the transport knows it; ERR_AGAIN: wait for read_fd; ERR_EOF:
+     * the peer went away; ERR_ABORTED: it said so; ERR_IO.
+     */
+    enum err (*read)(struct transport *t, void *p, size_t max, size_t *got);
+    /*
+     * Sends up to n bytes, *wrote says how many (may be fewer). ERR_AGAIN
+     * with *wrote 0: wait for write_fd. ERR_EOF: nobody reads any more.
+     */
+    enum err (*write)(struct transport *t, const void *p, size_t n,
+                      size_t *wrote);
+    /*
+     * The reply is over. complete false shows the peer, as far as the
+     * protocol can, that it was cut. Blocks for at most the write time-out.
+     * After it only the memory of params is still valid, until done().
+     */
+    enum err (*end)(struct transport *t, bool complete);
+    /* Lets go of everything, params too. */
+    void (*done)(struct transport *t);
+    /* True when the peer is seen to have gone; cheap, called after poll. */
+    bool (*gone)(struct transport *t);
+    /* A line for the web server's own error log (stderr); may be NULL. */
+    void (*complain)(struct transport *t, struct slice text);
+};
+
+struct transport {
+    const struct transport_ops *ops;
+    const char *const *params; /* "NAME=value", NULL-ended; lent until done */
+    int read_fd;      /* poll POLLIN before read; -1 when never needed */
+    int write_fd;     /* poll POLLOUT before write */
+    int gone_fd;      /* poll POLLIN|POLLRDHUP shows an abort; -1 when none can.
+                       * Set by read() and gone(): look before each wait */
+    const char *name; /* "CGI" or "FastCGI" */
+    /* Set by the caller before the write that end() follows at once: a short
+     * one may then wait and leave together with the end. */
+    bool last;
+};
+
+/*
+ * text as one line for complain(), its line end included: control characters
+ * become spaces, what is over max bytes is cut. Gives the length.
+ */
+size_t transport_line(struct slice text, char *out, size_t max);
+
+#endif

@@ -1,0 +1,318 @@
+/*
+ * transport_fcgi.c - the table of connections, and the waiting for it.
+ */
+#include "cgi/transport_fcgi.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "cgi/fcgi_parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* A rejected or unread peer gets this long to read its reply. */
+#define LINGER_TIME (2 * NS_PER_S)
+/* Without descriptors accept(2) is tried again after this. */
+#define BACK_OFF (100 * NS_PER_MS)
+
+/* ---- connections ------------------------------------------------------- */
+
+bool fcgi_in_request(const struct fcgi_conn *c)
+{
+    return c->phase == CONN_READY || c->phase == CONN_STDIN ||
+           c->phase == CONN_ENDED;
+}
+
+void fcgi_drop(struct fcgi *f, struct fcgi_conn *c, bool cut)
+{
+    for (size_t i = 0; i < f->o.max_conns; i++)
+        if (f->conns[i] == c)
+            f->conns[i] = NULL;
+    fcgi_conn_free(c, cut);
+}
+
+void fcgi_linger(struct fcgi *f, struct fcgi_conn *c)
+{
+    fcgi_conn_flush(c);
+    if (c->lost || shutdown(c->fd, SHUT_WR) != 0) {
+        fcgi_drop(f, c, false);
+        return;
+    }
+    c->phase = CONN_LINGER;
+    c->since = clock_mono();
+    c->deadline = c->since + LINGER_TIME;
+}
+
+/* Reads on in what was received. OK: *out is a request. */
+static enum err advance(struct fcgi *f, struct fcgi_conn *c,
+                        struct transport **out)
+{
+    enum err e = fcgi_conn_parse(c);
+    if (e == OK)
+        return fcgi_start(f, c, out);
+    if (e == ERR_TOOBIG) {
+        fcgi_refuse(f, c, e);
+        return ERR_AGAIN;
+    }
+    if (e == ERR_AGAIN) {
+        enum err sent = fcgi_conn_flush(c);
+        bool begun = c->phase == CONN_PARAMS || fcgi_conn_buffered(c);
+        if (begun && c->deadline == 0)
+            c->deadline = clock_mono() + f->o.header_timeout;
+        if (sent == OK || sent == ERR_AGAIN)
+            return ERR_AGAIN;
+    }
+    if (e == ERR_SYNTAX)
+        log_warn("FastCGI: malformed record, connection closed");
+    fcgi_linger(f, c);
+    return ERR_AGAIN;
+}
+
+/* Bytes, or the end, are at a connection outside a request. */
+static enum err receive(struct fcgi *f, struct fcgi_conn *c,
+                        struct transport **out)
+{
+    if (c->phase == CONN_LINGER) {
+        if (!fcgi_conn_discard(c))
+            fcgi_drop(f, c, false);
+        return ERR_AGAIN;
+    }
+    enum err e = fcgi_conn_fill(c);
+    if (e == OK || e == ERR_AGAIN)
+        return advance(f, c, out);
+    fcgi_drop(f, c, false);
+    return ERR_AGAIN;
+}
+
+/* ---- accepting --------------------------------------------------------- */
+
+/* A free place; the longest idle connection makes room when none is. */
+static struct fcgi_conn **place(struct fcgi *f)
+{
+    struct fcgi_conn **oldest = NULL;
+    for (size_t i = 0; i < f->o.max_conns; i++) {
+        struct fcgi_conn **at = &f->conns[i];
+        if (*at == NULL)
+            return at;
+        if (!fcgi_in_request(*at) &&
+            (oldest == NULL || (*at)->since < (*oldest)->since))
+            oldest = at;
+    }
+    if (oldest != NULL)
+        fcgi_drop(f, *oldest, false);
+    return oldest;
+}
+
+/* Is the failure of accept4(2) the connection's, or passing? */
+static enum err accept_failed(struct fcgi *f)
+{
+    switch (errno) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+        log_warn("FastCGI: no descriptor or memory for a new connection");
+        f->accept_after = clock_mono() + BACK_OFF;
+        return ERR_AGAIN;
+    case EBADF:
+    case EINVAL:
+    case ENOTSOCK:
+    case EOPNOTSUPP:
+        return ERR_IO;
+    default:
+        /* accept(2): pending network errors come out here. */
+        return ERR_AGAIN;
+    }
+}
+
+static enum err accept_one(struct fcgi *f, struct transport **out)
+{
+    struct sockaddr_storage from = {0};
+    socklen_t len = sizeof from;
+    int one = 1;
+    int fd =
+        accept4(f->o.listen_fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC);
+    if (fd < 0)
+        return accept_failed(f);
+    if (!fcgi_peers_allow(&f->peers, &from)) {
+        log_warn("FastCGI: a peer not in FCGI_WEB_SERVER_ADDRS was refused");
+        close(fd);
+        return ERR_AGAIN;
+    }
+    if (from.ss_family == AF_INET || from.ss_family == AF_INET6)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    struct fcgi_conn **at = place(f);
+    if (at == NULL) {
+        close(fd);
+        return ERR_AGAIN;
+    }
+    *at = fcgi_conn_new(fd, f->max_head);
+    (*at)->since = clock_mono();
+    (*at)->deadline = (*at)->since + f->o.header_timeout;
+    return receive(f, *at, out);
+}
+
+/* ---- waiting ----------------------------------------------------------- */
+
+/* Closes what is past its deadline; gives the earliest one left, or 0. */
+static uint64_t expire(struct fcgi *f, uint64_t earliest)
+{
+    uint64_t now = clock_mono();
+    for (size_t i = 0; i < f->o.max_conns; i++) {
+        struct fcgi_conn *c = f->conns[i];
+        if (c == NULL || fcgi_in_request(c) || c->deadline == 0)
+            continue;
+        if (c->deadline <= now)
+            fcgi_drop(f, c, false);
+        else if (earliest == 0 || c->deadline < earliest)
+            earliest = c->deadline;
+    }
+    if (f->accept_after > now && (earliest == 0 || f->accept_after < earliest))
+        earliest = f->accept_after;
+    return earliest;
+}
+
+/* One pollfd a place, then the listening socket, then wake_fd. */
+static nfds_t fill_poll(struct fcgi *f, int wake_fd)
+{
+    size_t n = f->o.max_conns;
+    for (size_t i = 0; i < n; i++) {
+        struct fcgi_conn *c = f->conns[i];
+        bool wait = c != NULL && !fcgi_in_request(c);
+        short events = POLLIN;
+        if (wait && c->phase != CONN_LINGER && c->out.n > 0)
+            events |= POLLOUT;
+        f->poll[i] = (struct pollfd){.fd = wait ? c->fd : -1, .events = events};
+    }
+    bool accepting = !f->draining && f->accept_after <= clock_mono();
+    f->poll[n] = (struct pollfd){.fd = accepting ? f->o.listen_fd : -1,
+                                 .events = POLLIN};
+    f->poll[n + 1] = (struct pollfd){.fd = wake_fd, .events = POLLIN};
+    return n + 2;
+}
+
+/* Serves what poll(2) showed, each connection's turn after the last's. */
+static enum err serve_ready(struct fcgi *f, struct transport **out)
+{
+    size_t n = f->o.max_conns;
+    size_t from = f->turn;
+    for (size_t k = 0; k < n; k++) {
+        size_t i = (from + k) % n;
+        if (f->poll[i].revents == 0 || f->conns[i] == NULL)
+            continue;
+        f->turn = (i + 1) % n;
+        if (receive(f, f->conns[i], out) == OK)
+            return OK;
+    }
+    if ((f->poll[n].revents & POLLNVAL) != 0)
+        return ERR_IO;
+    return f->poll[n].revents != 0 ? accept_one(f, out) : ERR_AGAIN;
+}
+
+/* Requests that came whole behind the one before, on a kept connection. */
+static enum err serve_buffered(struct fcgi *f, struct transport **out)
+{
+    for (size_t i = 0; i < f->o.max_conns; i++) {
+        struct fcgi_conn *c = f->conns[i];
+        if (c != NULL && c->phase == CONN_IDLE && fcgi_conn_buffered(c) &&
+            advance(f, c, out) == OK)
+            return OK;
+    }
+    return ERR_AGAIN;
+}
+
+static bool empty(const struct fcgi *f)
+{
+    for (size_t i = 0; i < f->o.max_conns; i++)
+        if (f->conns[i] != NULL)
+            return false;
+    return true;
+}
+
+enum err fcgi_next(struct fcgi *f, uint64_t deadline, int wake_fd,
+                   struct transport **out)
+{
+    *out = NULL;
+    enum err e = serve_buffered(f, out);
+    while (e == ERR_AGAIN) {
+        uint64_t until = expire(f, deadline);
+        if (f->draining && empty(f))
+            return ERR_EOF;
+        nfds_t n = fill_poll(f, wake_fd);
+        int ready = poll(f->poll, n, clock_poll_ms(until));
+        if (ready < 0)
+            return errno == EINTR ? ERR_ABORTED : ERR_IO;
+        if (f->poll[n - 1].revents != 0)
+            return ERR_ABORTED;
+        if (ready > 0)
+            e = serve_ready(f, out);
+        if (e == ERR_AGAIN && deadline != 0 && clock_mono() >= deadline)
+            return ERR_TIMEOUT;
+    }
+    return e;
+}
+
+bool fcgi_pending(struct fcgi *f)
+{
+    nfds_t n = fill_poll(f, -1);
+    for (size_t i = 0; i < f->o.max_conns; i++) {
+        struct fcgi_conn *c = f->conns[i];
+        f->poll[i].events = POLLIN;
+        if (c != NULL && c->phase == CONN_LINGER)
+            f->poll[i].fd = -1;
+        if (c != NULL && c->phase == CONN_IDLE && fcgi_conn_buffered(c))
+            return true;
+    }
+    return poll(f->poll, n, 0) > 0;
+}
+
+/* ---- beginning and end ------------------------------------------------- */
+
+enum err fcgi_open(const struct fcgi_options *o, struct fcgi **out)
+{
+    struct fcgi_peers peers;
+    *out = NULL;
+    if (o->max_conns < 1)
+        return ERR_RANGE;
+    enum err e = fcgi_peers_parse(o->web_server_addrs, &peers);
+    if (e != OK)
+        return e;
+    /* Another worker may accept first what poll(2) showed to both. */
+    int flags = fcntl(o->listen_fd, F_GETFL);
+    if (flags < 0 || fcntl(o->listen_fd, F_SETFL, flags | O_NONBLOCK) != 0)
+        return ERR_IO;
+    struct fcgi *f = xalloc(sizeof *f);
+    e = fcgi_decoder_open(&f->decoder);
+    if (e != OK) {
+        free(f);
+        return e;
+    }
+    f->o = *o;
+    f->peers = peers;
+    /* A pair's two lengths are 8 bytes at most. */
+    f->max_head = o->max_param_bytes + 8 * o->max_params;
+    f->conns = xalloc(o->max_conns * sizeof *f->conns);
+    f->poll = xalloc((o->max_conns + 2) * sizeof *f->poll);
+    *out = f;
+    return OK;
+}
+
+void fcgi_drain(struct fcgi *f)
+{
+    f->draining = true;
+}
+
+void fcgi_close(struct fcgi *f)
+{
+    must(f->requests == 0);
+    for (size_t i = 0; i < f->o.max_conns; i++)
+        if (f->conns[i] != NULL)
+            fcgi_drop(f, f->conns[i], false);
+    fcgi_decoder_close(&f->decoder);
+    free(f->conns);
+    free(f->poll);
+    free(f);
+}
