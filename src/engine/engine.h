@@ -1,0 +1,173 @@
+/*
+ * engine.h - JavaScript as a machine: the one door to V8.
+ *
+ * A process starts the engine once, loads one image, and makes isolates
+ * (struct engine) from it; an isolate holds contexts (struct realm), each a
+ * fresh global object with the whole of js/ in it, ready for an application.
+ * One thread uses an engine; engine_terminate() alone may come from another.
+ */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/slice.h"
+#include "engine/native.h"
+
+#include <stdint.h>
+
+struct image;  /* image.h */
+struct engine; /* an isolate */
+struct realm;  /* a context in it */
+
+enum engine_mode {
+    ENGINE_ONESHOT,  /* one request and exit: the image's own hash seed */
+    ENGINE_RESIDENT, /* many requests: a new hash seed at each start */
+    ENGINE_BUILD     /* makes an image: a new hash seed goes into it */
+};
+
+struct engine_setup {
+    enum engine_mode mode;
+    const char *flags; /* further V8 flags, or NULL; borrowed for the call */
+    const struct native *const *tables; /* NULL-ended; must outlive all */
+    /*
+     * V8 cannot go on (out of memory, a broken invariant). Called once, in
+     * no state to run JavaScript; may write(2) last words. The process then
+     * ends with status 70. NULL: the log gets one line.
+     */
+    void (*fatal)(const char *what);
+};
+
+/* Starts V8 in this process; once, before any other call, on one thread. */
+void engine_start(const struct engine_setup *setup);
+/* "13.6.233.17-node.53"; may be called before engine_start. */
+const char *engine_version(void);
+/* Identity of the V8 library in use: its build id. 0 when unknown. */
+uint64_t engine_build(void);
+/* A number that changes with names, arities and order of the tables. */
+uint64_t engine_fingerprint(const struct native *const *tables);
+
+struct engine_limits {
+    size_t heap;    /* bytes of JavaScript heap, 0: V8's own default */
+    size_t buffers; /* bytes in ArrayBuffers, 0: no limit */
+};
+
+/* image: borrowed, must outlive the engine. The same image in all calls. */
+enum err engine_new(const struct image *image,
+                    const struct engine_limits *limits, struct engine **out);
+void engine_free(struct engine *e); /* and its realms; may be NULL */
+
+/* Any thread: ends what runs, with an error JavaScript cannot catch. */
+void engine_terminate(struct engine *e);
+/* Why it last ended in that way. */
+enum engine_stop { STOP_NONE, STOP_TERMINATED, STOP_HEAP };
+enum engine_stop engine_stopped(const struct engine *e);
+/* Lets JavaScript run again after engine_terminate(). */
+void engine_resume(struct engine *e);
+
+struct engine_use {
+    size_t heap_used;  /* bytes */
+    size_t heap_total; /* bytes committed */
+    size_t buffers;    /* bytes in ArrayBuffers */
+};
+void engine_use(struct engine *e, struct engine_use *out);
+/* The hash of a string in this isolate: shows the seed, for tests. */
+uint32_t engine_hash(struct engine *e, struct slice text);
+/* Tells V8 now is a good time to collect; at most about ms long. */
+void engine_idle(struct engine *e);
+
+/* A context. host is what call_host() gives to natives; borrowed. */
+enum err realm_new(struct engine *e, void *host, struct realm **out);
+void realm_free(struct realm *r);
+void realm_set_host(struct realm *r, void *host);
+
+/* What went wrong in JavaScript, for a person. */
+struct report {
+    struct buf text; /* "TypeError: x is not a function\n    at file:1:2\n" */
+    struct buf head; /* its first line */
+    struct buf file; /* path, may be empty */
+    int line;        /* 1-based, 0 unknown */
+    int column;      /* 1-based, 0 unknown */
+};
+void report_init(struct report *r);
+void report_free(struct report *r);
+
+/* One source text, as loader gives it. */
+struct source {
+    char *text;    /* malloc'd; the engine frees it */
+    size_t n;      /* bytes, UTF-8 */
+    char *path;    /* malloc'd: absolute and unique, names the module */
+    bool json;     /* a JSON module */
+};
+
+/*
+ * Finds what `specifier` means in the module at path referrer (NULL for the
+ * application itself) and reads it. A refusal is a sentence in why; it
+ * becomes the message of the import's TypeError.
+ */
+struct loader {
+    enum err (*load)(void *arg, const char *specifier, const char *referrer,
+                     struct source *out, struct why *why);
+    void *arg;
+};
+
+enum realm_state {
+    REALM_EMPTY,   /* nothing loaded */
+    REALM_LOADING, /* top-level await in progress: run the loop */
+    REALM_READY,   /* the application can take requests */
+    REALM_FAILED   /* it threw, or has no handler; the report says */
+};
+
+/*
+ * Loads and starts the application named by specifier. OK, then follow
+ * realm_state(); or ERR_SCRIPT (also when terminated), with rep filled.
+ * loader is borrowed until the realm is freed (dynamic imports use it).
+ */
+enum err realm_load(struct realm *r, const struct loader *loader,
+                    const char *specifier, struct report *rep);
+/* Where loading stands; on REALM_FAILED fills rep (may be NULL). */
+enum realm_state realm_state(struct realm *r, struct report *rep);
+
+/* Entries that js/ offers to C, in the order js/hooks hands them over. */
+enum hook {
+    HOOK_APP,      /* (namespace or undefined): finds the handler, or throws */
+    HOOK_REQUEST,  /* (rid): a request is there; starts the handler */
+    HOOK_TIMERS,   /* (): the moment asked for by native.timerWake is here */
+    HOOK_READABLE, /* (rid): more body can be read */
+    HOOK_WRITABLE, /* (rid): the reply can take more */
+    HOOK_ABORT,    /* (rid): the client has gone */
+    HOOK_END,      /* (rid): the exchange is over; streams are closed */
+    HOOK_REJECTED, /* (promise, reason): nobody handled a rejection */
+    HOOK_COUNT
+};
+
+/*
+ * Calls one with a number. OK, or ERR_SCRIPT with rep filled (may be NULL).
+ * Microtasks run before it returns.
+ */
+enum err realm_hook(struct realm *r, enum hook h, int32_t arg,
+                    struct report *rep);
+/*
+ * Runs what is ready: microtasks, V8's own tasks, unhandled rejections
+ * (reported through HOOK_REJECTED). ERR_SCRIPT only when terminated.
+ */
+enum err realm_turn(struct realm *r, struct report *rep);
+
+/* ---- making an image -------------------------------------------------- */
+
+/* One file of js/, in order. */
+struct js_file {
+    const char *name; /* "url": what later files use() */
+    const char *text;
+    size_t n;
+};
+
+/*
+ * Evaluates the files in a new context and gives the snapshot as malloc'd
+ * bytes (taken by the caller). Process must be in ENGINE_BUILD. Anything
+ * wrong, use() of a later name too, is ERR_SCRIPT with a sentence in why.
+ */
+enum err engine_snapshot(const struct js_file *files, size_t count,
+                         void **out, size_t *n, struct why *why);
+
+#endif

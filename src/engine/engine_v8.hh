@@ -1,0 +1,144 @@
+/*
+ * engine_v8.hh - what the engine's own .cc files share. Nobody else includes
+ * it: the rest of the program sees engine.h and native.h.
+ */
+#ifndef ENGINE_ENGINE_V8_HH
+#define ENGINE_ENGINE_V8_HH
+
+#include <v8.h>
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+extern "C" {
+#include "engine/engine.h"
+}
+
+/* Slots of a context's embedder data; 0 is the inspector's by custom. */
+enum { SLOT_REALM = 1, SLOT_HOOKS = 2 };
+
+/* ArrayBuffer memory under a budget. */
+class Buffers : public v8::ArrayBuffer::Allocator
+{
+  public:
+    explicit Buffers(size_t limit) : limit_(limit)
+    {
+    }
+    void *Allocate(size_t n) override;
+    void *AllocateUninitialized(size_t n) override;
+    void Free(void *p, size_t n) override;
+    /* Counts memory made elsewhere; false when over the budget. */
+    bool take(size_t n);
+    void give(size_t n);
+    size_t used() const
+    {
+        return used_.load(std::memory_order_relaxed);
+    }
+
+  private:
+    size_t limit_;
+    std::atomic<size_t> used_{0};
+};
+
+struct engine {
+    v8::Isolate *isolate;
+    Buffers *buffers;
+    v8::StartupData blob;
+    std::atomic<int> stop{STOP_NONE};
+    std::vector<struct realm *> realms;
+};
+
+struct module_entry {
+    std::string path;
+    int hash; /* Module::GetIdentityHash */
+    v8::Global<v8::Module> module;
+    v8::Global<v8::Value> json; /* of a JSON module */
+};
+
+struct rejection {
+    v8::Global<v8::Promise> promise;
+    v8::Global<v8::Value> reason;
+};
+
+struct realm {
+    struct engine *engine;
+    v8::Global<v8::Context> context;
+    void *host;
+    const struct loader *loader;
+    enum realm_state state;
+    v8::Global<v8::Promise> loading;    /* the evaluation of the application */
+    v8::Global<v8::Value> application; /* namespace, undefined if classic */
+    std::vector<module_entry> modules;
+    std::vector<rejection> rejections;
+};
+
+/* One native call; see native.h. */
+struct call {
+    const v8::FunctionCallbackInfo<v8::Value> &info;
+    v8::Isolate *isolate;
+    v8::Local<v8::Context> context;
+    const struct native *native;
+    bool thrown;
+    bool listing;
+    std::vector<v8::Local<v8::Value>> list;
+    std::vector<void *> scratch; /* freed when the native returns */
+
+    call(const v8::FunctionCallbackInfo<v8::Value> &i,
+         const struct native *n)
+        : info(i), isolate(i.GetIsolate()),
+          context(isolate->GetCurrentContext()), native(n), thrown(false),
+          listing(false)
+    {
+    }
+    ~call();
+    void *lend(size_t n);
+};
+
+/* Enters isolate and context for the life of a block. */
+struct Entered {
+    v8::Isolate::Scope isolate;
+    v8::HandleScope handles;
+    v8::Local<v8::Context> context;
+    v8::Context::Scope inside;
+
+    explicit Entered(struct realm *r)
+        : isolate(r->engine->isolate), handles(r->engine->isolate),
+          context(r->context.Get(r->engine->isolate)), inside(context)
+    {
+    }
+};
+
+/* engine_v8.cc */
+struct realm *realm_of(v8::Local<v8::Context> context);
+enum err realm_threw(struct realm *r, const v8::TryCatch &caught,
+                     struct report *rep);
+enum err realm_call_hook(struct realm *r, enum hook h, int argc,
+                         v8::Local<v8::Value> *argv, struct report *rep);
+void realm_checkpoint(struct realm *r);
+void report_fill(v8::Local<v8::Context> context, v8::Local<v8::Value> thrown,
+                 v8::Local<v8::Message> message, struct report *rep);
+struct engine *engine_of(v8::Isolate *isolate);
+extern const intptr_t engine_references[];
+extern const struct native *const *engine_tables;
+
+/* engine_v8_call.cc */
+void trampoline(const v8::FunctionCallbackInfo<v8::Value> &info);
+void natives_flatten(const struct native *const *tables);
+v8::Local<v8::Object> natives_object(v8::Local<v8::Context> context);
+
+/* engine_v8_module.cc */
+void modules_install(v8::Isolate *isolate);
+
+/* engine_v8_value.cc: natives that look into values; first table of all. */
+extern const struct native engine_natives[];
+
+static inline v8::Local<v8::String> text(v8::Isolate *isolate, const char *s)
+{
+    return v8::String::NewFromUtf8(isolate, s).ToLocalChecked();
+}
+
+/* A string's bytes as UTF-8, for a message; "" when there are none. */
+std::string utf8(v8::Isolate *isolate, v8::Local<v8::Value> v);
+
+#endif

@@ -1,0 +1,136 @@
+/*
+ * engine_v8_snapshot.cc - js/ evaluated once, as a startup snapshot.
+ */
+#include "engine/engine_v8.hh"
+
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * use(name) gives what an earlier file returned. The closure that keeps them
+ * is dropped with the builder: files take what they need at load.
+ */
+static const char registry[] =
+    "(function () {"
+    "  const made = new Map();"
+    "  return ["
+    "    (name) => {"
+    "      if (!made.has(name))"
+    "        throw new Error(`use(\"${name}\"): no earlier file has that name`);"
+    "      return made.get(name);"
+    "    },"
+    "    (name, value) => { made.set(name, value); },"
+    "  ];"
+    "})()";
+
+static v8::MaybeLocal<v8::Value> run(v8::Local<v8::Context> context,
+                                     const std::string &source,
+                                     const std::string &name)
+{
+    v8::Isolate *isolate = v8::Isolate::GetCurrent();
+#if V8_MAJOR_VERSION >= 12
+    v8::ScriptOrigin origin(text(isolate, name.c_str()));
+#else
+    v8::ScriptOrigin origin(isolate, text(isolate, name.c_str()));
+#endif
+    v8::Local<v8::String> words;
+    v8::Local<v8::Script> script;
+    if (!v8::String::NewFromUtf8(isolate, source.data(),
+                                 v8::NewStringType::kNormal,
+                                 static_cast<int>(source.size()))
+             .ToLocal(&words) ||
+        !v8::Script::Compile(context, words, &origin).ToLocal(&script))
+        return v8::MaybeLocal<v8::Value>();
+    return script->Run(context);
+}
+
+/* One file: a function body; what it returns, or module.exports. */
+static bool evaluate(v8::Local<v8::Context> context, const struct js_file &file,
+                     v8::Local<v8::Object> natives, v8::Local<v8::Value> use,
+                     v8::Local<v8::Function> provide)
+{
+    v8::Isolate *isolate = v8::Isolate::GetCurrent();
+    v8::Local<v8::Object> module = v8::Object::New(isolate);
+    v8::Local<v8::Value> exports = v8::Object::New(isolate);
+    v8::Local<v8::String> exports_name = text(isolate, "exports");
+    module->Set(context, exports_name, exports).Check();
+    std::string wrapped = "(function (native, use, module, exports) {"
+                          "\"use strict\";" +
+                          std::string(file.text, file.n) + "\n})";
+    v8::Local<v8::Value> body, result;
+    v8::Local<v8::Value> argv[] = {natives, use, module, exports};
+    if (!run(context, wrapped, std::string("snapcgi:") + file.name)
+             .ToLocal(&body) ||
+        !body.As<v8::Function>()
+             ->Call(context, v8::Undefined(isolate), 4, argv)
+             .ToLocal(&result))
+        return false;
+    if (result->IsUndefined() &&
+        !module->Get(context, exports_name).ToLocal(&result))
+        return false;
+    v8::Local<v8::Value> made[] = {text(isolate, file.name), result};
+    return !provide->Call(context, v8::Undefined(isolate), 2, made).IsEmpty();
+}
+
+static enum err evaluate_all(v8::Local<v8::Context> context,
+                             const struct js_file *files, size_t count,
+                             struct why *why)
+{
+    v8::Isolate *isolate = v8::Isolate::GetCurrent();
+    v8::TryCatch caught(isolate);
+    v8::Local<v8::Object> natives = natives_object(context);
+    v8::Local<v8::Array> pair =
+        run(context, registry, "snapcgi:registry").ToLocalChecked()
+            .As<v8::Array>();
+    v8::Local<v8::Value> use = pair->Get(context, 0).ToLocalChecked();
+    v8::Local<v8::Function> provide =
+        pair->Get(context, 1).ToLocalChecked().As<v8::Function>();
+    for (size_t i = 0; i < count; i++) {
+        if (evaluate(context, files[i], natives, use, provide))
+            continue;
+        struct report rep;
+        report_init(&rep);
+        report_fill(context, caught.Exception(), caught.Message(), &rep);
+        enum err e = why_set(why, ERR_SCRIPT, "js/%s.js:%d: %s", files[i].name,
+                             rep.line, buf_str(&rep.head));
+        report_free(&rep);
+        return e;
+    }
+    natives->SetIntegrityLevel(context, v8::IntegrityLevel::kFrozen).Check();
+    isolate->PerformMicrotaskCheckpoint();
+    if (context->GetNumberOfEmbedderDataFields() <= SLOT_HOOKS ||
+        !context->GetEmbedderData(SLOT_HOOKS)->IsArray())
+        return why_set(why, ERR_SCRIPT, "no file of js/ called setHooks");
+    return OK;
+}
+
+enum err engine_snapshot(const struct js_file *files, size_t count, void **out,
+                         size_t *n, struct why *why)
+{
+    v8::SnapshotCreator creator(engine_references);
+    v8::Isolate *isolate = creator.GetIsolate();
+    enum err e;
+    {
+        v8::HandleScope handles(isolate);
+        v8::Local<v8::Context> context = v8::Context::New(isolate);
+        v8::Context::Scope inside(context);
+        e = evaluate_all(context, files, count, why);
+        /* CreateBlob must follow whatever happened, so a context is set. */
+        creator.SetDefaultContext(context);
+    }
+    v8::StartupData blob = creator.CreateBlob(
+        v8::SnapshotCreator::FunctionCodeHandling::kClear);
+    if (e == OK && !blob.CanBeRehashed())
+        e = why_set(why, ERR_SCRIPT,
+                    "the image cannot be given a new hash seed at start");
+    if (e == OK) {
+        *n = static_cast<size_t>(blob.raw_size);
+        *out = malloc(*n);
+        if (*out == nullptr)
+            e = why_set(why, ERR_NOMEM, "no memory for the image");
+        else
+            memcpy(*out, blob.data, *n);
+    }
+    delete[] blob.data;
+    return e;
+}

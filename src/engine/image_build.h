@@ -1,0 +1,30 @@
+/*
+ * image_build.h - makes the API image: js/ evaluated, written, tried out.
+ */
+#ifndef ENGINE_IMAGE_BUILD_H
+#define ENGINE_IMAGE_BUILD_H
+
+#include "engine/engine.h"
+#include "engine/image.h"
+
+/* The texts of js/ in their order, in this program (js_embedded.c). */
+extern const struct js_file js_files[];
+extern const size_t js_files_count;
+extern const uint64_t js_hash; /* over all of them */
+
+/* What this program can load. engine_start() need not have been called. */
+struct image_host image_host_here(const struct native *const *tables);
+
+/*
+ * Writes the image to path in a child process, then loads it and starts a
+ * small application in a second one; V8 does not start in the caller. The
+ * sentence in why is the child's. path is untouched unless all went well.
+ */
+enum err image_build_api(const char *path, const struct native *const *tables,
+                         struct why *why);
+
+/* Tries an image file in a child process: loads it, starts a function. */
+enum err image_try(const char *path, const struct native *const *tables,
+                   struct why *why);
+
+#endif
