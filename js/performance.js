@@ -1,0 +1,31 @@
+/*
+ * performance.js - Performance (High Resolution Time 7).
+ */
+const { expose, illegal } = use("webidl");
+const { EventTarget } = use("events");
+
+const KEY = {};
+let origin; // read once a realm: the real clock may be set meanwhile
+
+class Performance extends EventTarget {
+    #brand = true;
+    constructor() {
+        if (arguments[0] !== KEY)
+            illegal();
+        super();
+    }
+    now() {
+        this.#brand;
+        return native.timerNow();
+    }
+    get timeOrigin() {
+        this.#brand;
+        return origin ??= native.timeOrigin();
+    }
+    toJSON() {
+        return { timeOrigin: this.timeOrigin };
+    }
+}
+expose(Performance);
+
+return { Performance, performance: new Performance(KEY) };

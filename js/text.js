@@ -1,0 +1,118 @@
+/*
+ * text.js - TextEncoder, TextDecoder (Encoding Standard 7), atob and btoa
+ * (HTML 8.3).
+ *
+ * Encodings are UTF-8, UTF-16LE, UTF-16BE and windows-1252 with all their
+ * labels; any other label is a RangeError.
+ */
+const { toDictionary, isBufferSource, requireArgs, expose } = use("webidl");
+const { domError } = use("exception");
+
+// 4.2: the numbers are those of enum encoding in bind/decode.h
+const NAMES = ["utf-8", "utf-16le", "utf-16be", "windows-1252"];
+const LABELS = { __proto__: null };
+[
+    "unicode-1-1-utf-8 unicode11utf8 unicode20utf8 utf-8 utf8 x-unicode20utf8",
+    "csunicode iso-10646-ucs-2 ucs-2 unicode unicodefeff utf-16 utf-16le",
+    "unicodefffe utf-16be",
+    "ansi_x3.4-1968 ascii cp1252 cp819 csisolatin1 ibm819 iso-8859-1 " +
+        "iso-ir-100 iso8859-1 iso88591 iso_8859-1 iso_8859-1:1987 l1 latin1 " +
+        "us-ascii windows-1252 x-cp1252"
+].forEach((labels, encoding) => {
+    for (const label of labels.split(" "))
+        LABELS[label] = encoding;
+});
+const FATAL = 1, IGNORE_BOM = 2, STREAM = 4;
+const STATE_SIZE = 5; // struct decoder in bind/decode.h
+
+const typedGetter = (key) => Object.getOwnPropertyDescriptor(
+    Object.getPrototypeOf(Uint8Array.prototype), key).get;
+const viewName = typedGetter(Symbol.toStringTag);
+const viewLength = typedGetter("length");
+
+class TextEncoder {
+    #brand;
+    get encoding() {
+        this.#brand;
+        return "utf-8";
+    }
+    encode(input = "") {
+        this.#brand;
+        return native.textEncode(`${input}`);
+    }
+    encodeInto(source, destination) {
+        this.#brand;
+        requireArgs(arguments.length, 2, "TextEncoder.encodeInto");
+        source = `${source}`;
+        if (Reflect.apply(viewName, destination, []) !== "Uint8Array")
+            throw new TypeError(
+                "TextEncoder.encodeInto: destination is not a Uint8Array");
+        // a unit takes a byte at least, and half a pair never fits the last
+        const room = Reflect.apply(viewLength, destination, []);
+        if (source.length > room)
+            source = source.slice(0, room);
+        const [read, written] = native.textEncodeInto(source, destination);
+        return { read, written };
+    }
+}
+expose(TextEncoder, "TextEncoder");
+
+class TextDecoder {
+    #encoding;
+    #flags;
+    #streaming = false; // "do not flush"
+    #state = undefined;
+    constructor(label = "utf-8", options = undefined) {
+        label = `${label}`;
+        const { fatal, ignoreBOM } = toDictionary(options, "options");
+        const trimmed = label.replace(/^[\t\n\f\r ]+|[\t\n\f\r ]+$/g, "");
+        this.#encoding = LABELS[trimmed.toLowerCase()];
+        if (this.#encoding === undefined)
+            throw new RangeError(
+                `TextDecoder: the encoding "${label}" is not supported`);
+        this.#flags = (fatal ? FATAL : 0) | (ignoreBOM ? IGNORE_BOM : 0);
+    }
+    get encoding() { return NAMES[this.#encoding]; }
+    get fatal() { return (this.#flags & FATAL) !== 0; }
+    get ignoreBOM() { return (this.#flags & IGNORE_BOM) !== 0; }
+    decode(input = undefined, options = undefined) {
+        const encoding = this.#encoding;
+        let flags = this.#flags;
+        if (input === undefined)
+            input = new Uint8Array(0);
+        else if (!isBufferSource(input, true))
+            throw new TypeError("TextDecoder.decode: input has no bytes");
+        if (options !== undefined &&
+            toDictionary(options, "options").stream)
+            flags |= STREAM;
+        if (!this.#streaming)
+            this.#state = flags & STREAM ? new Uint8Array(STATE_SIZE)
+                : undefined;
+        this.#streaming = (flags & STREAM) !== 0;
+        const text = native.textDecode(encoding, input, flags, this.#state);
+        if (text === null)
+            throw new TypeError(
+                `TextDecoder.decode: input is not valid ${NAMES[encoding]}`);
+        return text;
+    }
+}
+expose(TextDecoder, "TextDecoder");
+
+function atob(data) {
+    requireArgs(arguments.length, 1, "atob");
+    const text = native.base64Decode(`${data}`);
+    if (text === null)
+        throw domError("InvalidCharacterError", "atob: data is not base64");
+    return text;
+}
+
+function btoa(data) {
+    requireArgs(arguments.length, 1, "btoa");
+    data = `${data}`;
+    if (/[^\0-\xff]/.test(data))
+        throw domError("InvalidCharacterError",
+            "btoa: data has a character over 255");
+    return native.base64Encode(data);
+}
+
+return { TextEncoder, TextDecoder, atob, btoa };

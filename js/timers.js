@@ -1,0 +1,167 @@
+/*
+ * timers.js - setTimeout, setInterval, queueMicrotask (HTML 8.6, 8.7).
+ *
+ * Timers wait in a binary heap by due time, then by when they were set. C
+ * holds one moment only, the next; it calls hookTimers() then, which runs
+ * one timer and asks again, so that microtasks run between two of them.
+ */
+const { toCallback, requireArgs, toLong } = use("webidl");
+const { late, reportException } = use("events");
+
+const heap = [];
+const byId = new Map();
+let lastId = 0;
+let lastOrder = 0;
+let nesting = 0; // of the timer whose callback runs
+let armed = -1; // due time C was told: -1 none, NaN used up
+
+const before = (a, b) =>
+    a.due < b.due || (a.due === b.due && a.order < b.order);
+
+function place(t, i) {
+    heap[i] = t;
+    t.at = i;
+}
+
+function rise(t, i) {
+    while (i > 0) {
+        const up = (i - 1) >> 1;
+        if (!before(t, heap[up]))
+            break;
+        place(heap[up], i);
+        i = up;
+    }
+    place(t, i);
+}
+
+function sink(t, i) {
+    for (;;) {
+        let down = 2 * i + 1;
+        if (down >= heap.length)
+            break;
+        if (down + 1 < heap.length && before(heap[down + 1], heap[down]))
+            down++;
+        if (!before(heap[down], t))
+            break;
+        place(heap[down], i);
+        i = down;
+    }
+    place(t, i);
+}
+
+function push(t, ms) {
+    t.due = native.timerNow() + ms;
+    t.order = ++lastOrder;
+    heap.push(t);
+    rise(t, heap.length - 1);
+}
+
+function take(t) {
+    const last = heap.pop(), i = t.at;
+    t.at = -1;
+    if (last === t)
+        return;
+    if (i > 0 && before(last, heap[(i - 1) >> 1]))
+        rise(last, i);
+    else
+        sink(last, i);
+}
+
+function arm() {
+    const due = heap.length === 0 ? -1 : heap[0].due;
+    if (due === armed)
+        return;
+    armed = due;
+    native.timerWake(due === -1 ? -1 : Math.max(0, due - native.timerNow()));
+}
+
+// 8.6 timer-initialisation-steps
+function start(ms, repeat, run) {
+    if (ms < 0)
+        ms = 0;
+    if (nesting > 5 && ms < 4)
+        ms = 4;
+    const t = {
+        id: ++lastId, run, ms, repeat, nesting: nesting + 1,
+        due: 0, order: 0, at: -1
+    };
+    byId.set(t.id, t);
+    push(t, ms);
+    arm();
+    return t.id;
+}
+
+function clear(id) {
+    const t = byId.get(id);
+    if (t === undefined)
+        return;
+    byId.delete(id);
+    if (t.at !== -1)
+        take(t);
+    arm();
+}
+
+function hookTimers() {
+    armed = NaN;
+    const t = heap[0];
+    if (t !== undefined && t.due <= native.timerNow()) {
+        take(t);
+        if (!t.repeat)
+            byId.delete(t.id);
+        nesting = t.nesting;
+        try {
+            t.run();
+        } catch (e) {
+            reportException(e);
+        }
+        if (t.repeat && byId.get(t.id) === t) {
+            if (nesting > 5 && t.ms < 4)
+                t.ms = 4;
+            t.nesting++;
+            push(t, t.ms);
+        }
+        nesting = 0;
+    }
+    arm();
+}
+
+function setTimer(handler, timeout, args, repeat, what) {
+    if (typeof handler !== "function") {
+        `${handler}`;
+        throw new TypeError(`${what}: text is not compiled, give a function`);
+    }
+    return start(toLong(timeout), repeat,
+        () => handler.apply(globalThis, args));
+}
+
+// Functions of the global object: made by method syntax, so no constructors.
+const operations = {
+    setTimeout(handler, timeout = 0, ...args) {
+        requireArgs(arguments.length, 1, "setTimeout");
+        return setTimer(handler, timeout, args, false, "setTimeout");
+    },
+    setInterval(handler, timeout = 0, ...args) {
+        requireArgs(arguments.length, 1, "setInterval");
+        return setTimer(handler, timeout, args, true, "setInterval");
+    },
+    clearTimeout(id = 0) { clear(toLong(id)); },
+    clearInterval(id = 0) { clear(toLong(id)); },
+    queueMicrotask(callback) {
+        requireArgs(arguments.length, 1, "queueMicrotask");
+        toCallback(callback, "queueMicrotask: callback");
+        native.microtask(() => {
+            try {
+                callback();
+            } catch (e) {
+                reportException(e);
+            }
+        });
+    }
+};
+
+// for AbortSignal.timeout: its time may be over 32 bits
+late.startTimer = (ms, run) => start(ms, false, run);
+
+const pendingTimers = () => heap.length;
+
+return { ...operations, hookTimers, pendingTimers };
