@@ -1,0 +1,36 @@
+/*
+ * host.h - what one realm's natives act on; call_host() gives it.
+ *
+ * serve/ owns it and outlives the realm with it. Between requests
+ * `exchange` is NULL and the body natives refuse.
+ */
+#ifndef BIND_HOST_H
+#define BIND_HOST_H
+
+#include "base/log.h"
+#include "engine/native.h"
+
+#include <stdint.h>
+
+struct exchange; /* bind/body.h: the request being served */
+
+struct host {
+    struct exchange *exchange; /* borrowed, NULL between requests */
+    uint64_t wake;             /* monotonic ns of the next timer, 0 none */
+    uint64_t origin;           /* monotonic ns of performance.timeOrigin */
+    const char *const *env;    /* name, value, ..., NULL; borrowed */
+    int32_t pending;           /* waitUntil promises and replies not settled */
+};
+
+/* All tables, NULL-ended: give to engine_start(). bind/natives.c. */
+extern const struct native *const natives[];
+
+/* One table per noun. */
+extern const struct native body_natives[];
+extern const struct native console_natives[];
+extern const struct native random_natives[];
+extern const struct native text_natives[];
+extern const struct native timers_natives[];
+extern const struct native url_natives[];
+
+#endif
