@@ -1,0 +1,46 @@
+/*
+ * app.h - one application: which file it is, and the source texts it is of.
+ *
+ * Sources are read once and kept, so that a fresh realm costs no file
+ * access; app_changed() tells when they are old. Nothing outside the
+ * application's own folder (or the pool's root) is ever read.
+ */
+#ifndef SERVE_APP_H
+#define SERVE_APP_H
+
+#include "base/config.h"
+#include "cgi/meta.h"
+#include "engine/engine.h"
+
+#include <limits.h>
+
+#define APP_SOURCE_MAX (16u * 1024 * 1024) /* bytes of one source file */
+#define APP_FILES_MAX 4096                 /* source files of one application */
+
+struct app;
+
+/*
+ * Which file answers: the pool's app, or else script (SCRIPT_FILENAME) when
+ * it has an allowed suffix and, where the pool has a root, really is under
+ * it. Without a root any script that the web server names will do. Opens
+ * nothing. On failure *fault has 403, 404 or 500 and a sentence.
+ */
+enum err app_find(const struct pool_config *config, struct slice script,
+                  char path[static PATH_MAX], struct fault *fault);
+
+/*
+ * Reads the file at path, which must be a regular one. Gives *out. Imports
+ * are held to root, or to the file's own folder when root is NULL.
+ */
+enum err app_open(const char *path, const char *root, struct app **out,
+                  struct fault *fault);
+void app_free(struct app *a); /* may be NULL */
+
+/* The specifier and the loader for realm_load(); lent until app_free(). */
+const char *app_path(const struct app *a);
+const struct loader *app_loader(const struct app *a);
+
+/* True when a file read so far is gone or another one; one stat(2) each. */
+bool app_changed(const struct app *a);
+
+#endif

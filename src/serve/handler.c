@@ -1,0 +1,562 @@
+/*
+ * handler.c - the sequence of one request.
+ */
+#include "serve/handler.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "bind/body.h"
+#include "cgi/meta.h"
+#include "serve/app.h"
+#include "serve/pool.h"
+#include "serve/timing.h"
+#include "serve/watchdog.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+/*
+ * V8 compiles WebAssembly on its own threads and says nothing while it does:
+ * how long nothing may be pending before that is final, and how often to ask.
+ */
+#define STUCK_NS (100 * NS_PER_MS)
+#define STUCK_STEP_NS (2 * NS_PER_MS)
+
+struct run {
+    struct handler *h;
+    struct transport *t;
+    struct request req;
+    struct exchange x;
+    struct seat *seat; /* NULL until the application is there */
+    struct report rep;
+    struct loop loop;
+    char id[17];
+
+    uint64_t started;
+    uint64_t deadline;    /* of the step at hand */
+    uint64_t read_since;  /* waiting for the body since, 0 not */
+    uint64_t write_since; /* the client takes nothing since, 0 not */
+    uint64_t stuck_since; /* nothing pending since, 0 not */
+    bool open;            /* the transport was not ended */
+    bool asked;           /* JavaScript knows of the request */
+    bool gone;            /* the client has gone */
+    bool told;            /* and JavaScript knows */
+    bool readable;        /* read_fd was ready */
+    bool stirred;         /* gone_fd was ready */
+    short gone_events;    /* what is watched on gone_fd */
+};
+
+/* The request in progress and its thread, for handler_fatal(). */
+static struct run *current;
+static pthread_t current_thread;
+
+/* ---- failing ----------------------------------------------------------- */
+
+/*
+ * A reply of ours: the status, the request's name in the log, and with
+ * show_errors what went wrong.
+ */
+static void reply_fault(struct run *r, int status, struct slice detail)
+{
+    struct buf text;
+    buf_init(&text, 128 * 1024);
+    buf_printf(&text, "%d %s\n", status, response_reason(status));
+    if (r->h->config->show_errors && detail.n > 0) {
+        buf_putc(&text, '\n');
+        buf_slice(&text, detail);
+        if (detail.p[detail.n - 1] != '\n')
+            buf_putc(&text, '\n');
+    }
+    buf_puts(&text, "\nRequest ");
+    buf_slice(&text, r->req.id);
+    buf_putc(&text, '\n');
+    exchange_fail(&r->x, status, buf_view(&text));
+    buf_free(&text);
+}
+
+static void fault(struct run *r, enum log_level level, int status,
+                  const char *sentence)
+{
+    log_at(level, "%d: %s", status, sentence);
+    reply_fault(r, status, slice_of(sentence));
+}
+
+static void fault_late(struct run *r)
+{
+    char text[128];
+    snprintf(text, sizeof(text), "the request took longer than %llu ms",
+             (unsigned long long)(r->h->config->request_timeout / NS_PER_MS));
+    fault(r, LOG_ERROR, 504, text);
+}
+
+/* JavaScript was stopped, or a hook threw: a report is in r->rep. */
+static void fault_script(struct run *r)
+{
+    char text[128];
+    switch (engine_stopped(r->seat->engine)) {
+    case STOP_TERMINATED:
+        fault_late(r);
+        return;
+    case STOP_HEAP:
+        snprintf(text, sizeof(text),
+                 "the JavaScript heap reached its limit of %llu bytes",
+                 (unsigned long long)r->h->config->heap_limit);
+        fault(r, LOG_ERROR, 500, text);
+        return;
+    case STOP_NONE:
+        break;
+    }
+    log_lines(LOG_ERROR, buf_view(&r->rep.text));
+    reply_fault(r, 500, buf_view(&r->rep.text));
+}
+
+/* How a step of JavaScript ended, when it was not well. */
+static void fault_step(struct run *r, enum err e)
+{
+    switch (e) {
+    case OK:
+        return;
+    case ERR_TIMEOUT:
+        fault_late(r);
+        return;
+    case ERR_SCRIPT:
+        fault_script(r);
+        return;
+    case ERR_EOF:
+        fault(r, LOG_ERROR, 500,
+              r->x.reply == REPLY_NONE
+                  ? "the handler's promise can never settle: it waits for "
+                    "nothing that could still happen"
+                  : "the body's stream can never end: it waits for nothing "
+                    "that could still happen");
+        return;
+    default:
+        fault(r, LOG_ERROR, 500, err_name(e));
+    }
+}
+
+static bool can_run(const struct run *r)
+{
+    return engine_stopped(r->seat->engine) == STOP_NONE;
+}
+
+/* ---- waiting ----------------------------------------------------------- */
+
+static void on_ready(void *arg, int fd, short events)
+{
+    struct run *r = arg;
+    if (fd == r->t->read_fd && (events & ~(POLLOUT | POLLRDHUP)) != 0)
+        r->readable = true;
+    if (fd == r->t->gone_fd)
+        r->stirred = true;
+}
+
+static void watch(struct run *r, int fd)
+{
+    short events = 0;
+    if (fd < 0)
+        return;
+    if (fd == r->t->read_fd && r->x.want_read)
+        events |= POLLIN;
+    if (fd == r->t->write_fd && r->x.out.n > 0)
+        events |= POLLOUT;
+    if (fd == r->t->gone_fd && !r->gone)
+        events = (short)(events | r->gone_events);
+    loop_watch(&r->loop, fd, events, on_ready, r);
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+/* Nothing that JavaScript asked for can happen any more. */
+static bool nothing_pending(const struct run *r)
+{
+    return r->seat->host.wake == 0 &&
+           (!r->open || (!r->x.want_read && r->x.out.n == 0));
+}
+
+/* Waits once for anything; ERR_EOF when there is nothing to wait for. */
+static enum err wait_once(struct run *r, uint64_t now)
+{
+    uint64_t until = sooner(r->deadline, r->seat->host.wake);
+    if (nothing_pending(r)) {
+        if (r->stuck_since == 0)
+            r->stuck_since = now;
+        if (r->h->alone || now - r->stuck_since >= STUCK_NS)
+            return ERR_EOF;
+        until = now + STUCK_STEP_NS;
+    } else {
+        r->stuck_since = 0;
+    }
+    loop_init(&r->loop);
+    if (r->open) {
+        watch(r, r->t->read_fd);
+        watch(r, r->t->write_fd);
+        watch(r, r->t->gone_fd);
+        if (r->read_since != 0)
+            until = sooner(until, r->read_since + r->h->config->body_timeout);
+    }
+    enum err e = loop_wait(&r->loop, until);
+    return e == ERR_IO ? e : OK;
+}
+
+/* ---- JavaScript -------------------------------------------------------- */
+
+static enum err hook(struct run *r, enum hook which, int32_t arg)
+{
+    return realm_hook(r->seat->realm, which, arg, &r->rep);
+}
+
+static void look_if_gone(struct run *r)
+{
+    if (!r->stirred)
+        return;
+    r->stirred = false;
+    if (r->t->ops->gone(r->t))
+        r->gone = true;
+    else /* bytes nobody wants yet: they would wake us for ever */
+        r->gone_events = POLLRDHUP;
+}
+
+static bool body_is_late(const struct run *r, uint64_t now)
+{
+    return r->read_since != 0 &&
+           now >= r->read_since + r->h->config->body_timeout;
+}
+
+/* Calls one hook whose moment has come; *did says whether there was one. */
+static enum err fire_io(struct run *r, uint64_t now, bool *did)
+{
+    struct exchange *x = &r->x;
+    *did = true;
+    if (x->want_read && r->read_since == 0)
+        r->read_since = now;
+    look_if_gone(r);
+    if (r->gone && !r->told) {
+        r->told = true;
+        return hook(r, HOOK_ABORT, x->rid);
+    }
+    if (x->want_read && (r->readable || r->gone || body_is_late(r, now))) {
+        if (!r->readable)
+            x->body_err = r->gone ? ERR_ABORTED : ERR_TIMEOUT;
+        r->readable = false;
+        r->read_since = 0;
+        x->want_read = false;
+        return hook(r, HOOK_READABLE, x->rid);
+    }
+    if (x->want_write && x->out.n < EXCHANGE_HIGH_WATER) {
+        x->want_write = false;
+        return hook(r, HOOK_WRITABLE, x->rid);
+    }
+    *did = false;
+    return OK;
+}
+
+static enum err fire(struct run *r, uint64_t now, bool *did)
+{
+    uint64_t wake = r->seat->host.wake;
+    *did = true;
+    if (wake != 0 && now >= wake) {
+        r->seat->host.wake = 0;
+        return hook(r, HOOK_TIMERS, 0);
+    }
+    *did = false;
+    if (r->open && r->asked)
+        return fire_io(r, now, did);
+    return OK;
+}
+
+/* A failure is in x.reply; so is a client that has stopped reading. */
+static void flush(struct run *r)
+{
+    struct exchange *x = &r->x;
+    size_t before = x->out.n;
+    r->t->last = x->reply == REPLY_WHOLE;
+    if (exchange_flush(x) != ERR_AGAIN) {
+        r->write_since = 0;
+        return;
+    }
+    uint64_t now = clock_mono();
+    if (x->out.n < before || r->write_since == 0)
+        r->write_since = now;
+    if (now < r->write_since + r->h->config->write_timeout)
+        return;
+    log_info("the client does not take the reply");
+    buf_clear(&x->out);
+    exchange_fail(x, 504, SLICE(""));
+}
+
+typedef bool over_fn(struct run *r);
+
+/*
+ * Lets JavaScript run and wait until over() is true. ERR_TIMEOUT at the
+ * deadline, ERR_EOF when nothing is left to wait for, ERR_SCRIPT when it was
+ * stopped.
+ */
+static enum err pump(struct run *r, over_fn *over)
+{
+    r->stuck_since = 0;
+    for (;;) {
+        bool did = false;
+        enum err e = realm_turn(r->seat->realm, &r->rep);
+        if (e != OK)
+            return e;
+        if (r->open)
+            flush(r);
+        if (over(r))
+            return OK;
+        uint64_t now = clock_mono();
+        if (now >= r->deadline)
+            return ERR_TIMEOUT;
+        e = fire(r, now, &did);
+        if (e == OK && !did)
+            e = wait_once(r, now);
+        if (e != OK)
+            return e;
+    }
+}
+
+static bool is_loaded(struct run *r)
+{
+    return realm_state(r->seat->realm, &r->rep) != REALM_LOADING;
+}
+
+/* Nothing more is said to a client that has gone: waitUntil() is for that. */
+static bool is_replied(struct run *r)
+{
+    return r->x.reply == REPLY_WHOLE || r->x.reply == REPLY_FAILED || r->told;
+}
+
+static bool is_settled(struct run *r)
+{
+    return r->seat->host.pending <= 0;
+}
+
+/* ---- the steps --------------------------------------------------------- */
+
+/* A top-level await may still be on its way. False: the fault is replied. */
+static bool finish_loading(struct run *r)
+{
+    enum err e = is_loaded(r) ? OK : pump(r, is_loaded);
+    if (e == OK && realm_state(r->seat->realm, NULL) == REALM_READY)
+        return true;
+    if (e == ERR_EOF || e == ERR_TIMEOUT) {
+        const char *words = e == ERR_EOF
+                                ? "Error: a top-level await can never settle"
+                                : "Error: a top-level await took too long";
+        buf_puts(&r->rep.head, words);
+        buf_printf(&r->rep.text, "%s\n", words);
+    }
+    pool_failed(r->h->pool, r->seat, &r->rep);
+    reply_fault(r, e == ERR_TIMEOUT || !can_run(r) ? 504 : 500,
+                buf_view(&r->rep.text));
+    return false;
+}
+
+static bool obtain_seat(struct run *r)
+{
+    char path[PATH_MAX];
+    struct fault why = {0};
+    r->deadline = r->started + r->h->config->request_timeout;
+    if (app_find(r->h->config, r->req.script, path, &why) != OK) {
+        fault(r, LOG_WARN, why.status, why.why.text);
+        return false;
+    }
+    enum err e = pool_take(r->h->pool, path, r->t->write_fd, r->deadline,
+                           &r->seat, &why, &r->rep);
+    if (e == ERR_SCRIPT)
+        reply_fault(r, why.status, buf_view(&r->rep.text));
+    else if (e != OK)
+        fault(r, LOG_WARN, why.status, why.why.text);
+    return e == OK;
+}
+
+static void respond(struct run *r)
+{
+    r->seat->host.exchange = &r->x;
+    r->seat->host.pending = 0;
+    if (!finish_loading(r))
+        return;
+    r->asked = true;
+    enum err e = hook(r, HOOK_REQUEST, r->x.rid);
+    if (e == OK)
+        e = pump(r, is_replied);
+    timing_mark("handler");
+    fault_step(r, e);
+    if (e == ERR_TIMEOUT && !r->told) {
+        r->told = true; /* nobody waits for its reply any more */
+        hook(r, HOOK_ABORT, r->x.rid);
+    }
+}
+
+/*
+ * Sends what is ready, as long as the client takes some now and then. True
+ * when the whole reply is out.
+ */
+static bool drain(struct run *r)
+{
+    r->t->last = true;
+    while (r->x.out.n > 0) {
+        size_t before = r->x.out.n;
+        enum err e = exchange_flush(&r->x);
+        if (e != ERR_AGAIN)
+            break;
+        if (r->x.out.n < before)
+            continue;
+        struct pollfd p = {.fd = r->t->write_fd, .events = POLLOUT};
+        uint64_t until = clock_mono() + r->h->config->write_timeout;
+        if (poll(&p, 1, clock_poll_ms(until)) == 0) {
+            log_info("the client does not take the reply");
+            return false;
+        }
+    }
+    return exchange_done(&r->x);
+}
+
+static void end_reply(struct run *r)
+{
+    struct exchange *x = &r->x;
+    bool complete = drain(r);
+    if (!complete && (r->gone || r->t->ops->gone(r->t)))
+        log_info("the client has gone");
+    else if (!complete && x->why.text[0] != '\0')
+        log_warn("the reply is not complete: %s", x->why.text);
+    if (r->h->ending != NULL)
+        r->h->ending(r->h->arg);
+    enum err e = r->t->ops->end(r->t, complete);
+    r->open = false;
+    if (e != OK)
+        log_info("the reply could not be ended: %s", err_name(e));
+    timing_mark("reply");
+}
+
+/* waitUntil(): what the application still has to do without a client. */
+static void finish_work(struct run *r)
+{
+    struct exchange *x = &r->x;
+    uint64_t most = r->h->config->wait_until_timeout;
+    r->deadline = clock_mono() + most;
+    watchdog_arm(r->seat->engine, -1, r->deadline);
+    if (!x->body_done && x->body_err == OK)
+        x->body_err = ERR_ORDER; /* the transport gives nothing after end */
+    if (x->want_read) {
+        x->want_read = false;
+        hook(r, HOOK_READABLE, x->rid);
+    }
+    if (can_run(r) && !is_settled(r)) {
+        enum err e = pump(r, is_settled);
+        if (e == ERR_EOF)
+            log_warn("a promise given to waitUntil() can never settle");
+        else if (e != OK)
+            log_warn("work given to waitUntil() was ended after %llu ms",
+                     (unsigned long long)(most / NS_PER_MS));
+    }
+    if (can_run(r))
+        hook(r, HOOK_END, x->rid);
+    watchdog_disarm();
+}
+
+static void name_request(struct run *r)
+{
+    unsigned char noise[8] = {0};
+    if (r->req.id.n == 0) {
+        if (getrandom(noise, sizeof(noise), 0) != sizeof(noise))
+            memcpy(noise, &r->started, sizeof(noise));
+        for (size_t i = 0; i < sizeof(noise); i++)
+            snprintf(r->id + 2 * i, 3, "%02x", noise[i]);
+        r->req.id = slice_of(r->id);
+    }
+    char id[33];
+    snprintf(id, sizeof(id), "%.*s", (int)r->req.id.n, r->req.id.p);
+    log_about(r->h->config->name, id);
+}
+
+static void log_done(const struct run *r)
+{
+    if (!log_wants(LOG_INFO))
+        return;
+    log_info("%.*s %.*s %d %.1f ms", (int)r->req.method.n, r->req.method.p,
+             (int)r->req.url.n, r->req.url.p, r->x.status,
+             (double)(clock_mono() - r->started) / (double)NS_PER_MS);
+}
+
+static void serve(struct run *r, const struct meta_limits *limits)
+{
+    struct fault why = {0};
+    enum err e = meta_parse(r->t->params, limits, &r->h->arena, &r->req, &why);
+    name_request(r);
+    timing_mark("request");
+    if (e != OK)
+        fault(r, LOG_WARN, why.status, why.why.text);
+    else if (obtain_seat(r))
+        respond(r);
+    if (r->seat != NULL)
+        watchdog_disarm();
+    end_reply(r);
+    log_done(r);
+    if (r->seat != NULL && can_run(r) && r->asked)
+        finish_work(r);
+}
+
+void handler_run(struct handler *h, struct transport *t)
+{
+    const struct pool_config *c = h->config;
+    struct meta_limits limits = {.max_params = c->max_params,
+                                 .max_bytes = c->max_param_bytes,
+                                 .max_body = c->max_body,
+                                 .trust_forwarded = c->trust_forwarded};
+    struct run r = {.h = h,
+                    .t = t,
+                    .started = clock_mono(),
+                    .open = true,
+                    .gone_events = POLLIN | POLLRDHUP};
+    report_init(&r.rep);
+    h->rid = h->rid == INT32_MAX ? 1 : h->rid + 1;
+    exchange_init(&r.x, t, &r.req, &h->rules, h->rid, c->max_body);
+    r.x.show_errors = c->show_errors;
+    current = &r;
+    current_thread = pthread_self();
+
+    serve(&r, &limits);
+
+    current = NULL;
+    if (r.seat != NULL)
+        pool_give(h->pool, r.seat);
+    t->ops->done(t);
+    exchange_free(&r.x);
+    report_free(&r.rep);
+    arena_reset(&h->arena);
+    log_about(c->name, NULL);
+}
+
+void handler_init(struct handler *h, const struct pool_config *config,
+                  struct pool *pool, bool alone)
+{
+    *h = (struct handler){.config = config, .pool = pool, .alone = alone};
+    h->rules =
+        (struct response_rules){.max_bytes = config->max_response_header,
+                                .allow_sendfile = config->allow_sendfile};
+    arena_init(&h->arena);
+}
+
+void handler_free(struct handler *h)
+{
+    arena_free(&h->arena);
+}
+
+void handler_fatal(const char *what)
+{
+    struct run *r = current;
+    log_error("V8 cannot go on: %s", what);
+    if (r == NULL || !r->open || !pthread_equal(current_thread, pthread_self()))
+        return;
+    current = NULL; /* a second fault ends without words */
+    reply_fault(r, 500, slice_of(what));
+    end_reply(r);
+}

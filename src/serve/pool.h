@@ -1,0 +1,61 @@
+/*
+ * pool.h - applications loaded and realms ready, for one request at a time.
+ *
+ * A seat is what a request runs in: a realm of an isolate, with the
+ * application loaded or loading. How much of it the next request meets again
+ * is the setting `reset`:
+ *   context  each request has a fresh realm of the application's isolate
+ *   isolate  each request has a fresh isolate
+ *   none     one realm serves them all
+ * Fresh seats are made beforehand by pool_prepare(), off the critical path.
+ */
+#ifndef SERVE_POOL_H
+#define SERVE_POOL_H
+
+#include "base/config.h"
+#include "bind/host.h"
+#include "cgi/meta.h"
+#include "engine/engine.h"
+
+struct image;
+struct pool;
+struct slot; /* pool.c: one application */
+
+struct pool_setup {
+    const struct pool_config *config; /* borrowed, as long as the pool */
+    const struct image *image;        /* the same */
+    uint64_t watch_every; /* ns between two looks at the files, with watch */
+};
+
+struct seat {
+    struct engine *engine; /* the pool's */
+    struct realm *realm;   /* the pool's */
+    struct host host;      /* the request's, until pool_give() */
+    struct slot *slot;
+    struct seat *next;
+};
+
+struct pool *pool_new(const struct pool_setup *setup);
+void pool_free(struct pool *p);
+
+/*
+ * Gives a seat of the application at path, with the watchdog armed on its
+ * engine for fd and deadline. Its realm may still be loading. On failure
+ * fault has the status and a sentence, and with ERR_SCRIPT rep the report;
+ * the watchdog is off. A failed load is remembered until a file changes or
+ * a second has passed.
+ */
+enum err pool_take(struct pool *p, const char *path, int fd, uint64_t deadline,
+                   struct seat **out, struct fault *fault,
+                   struct report *rep);
+/* The load that was going on failed after all: remembers it too. */
+void pool_failed(struct pool *p, struct seat *s, const struct report *rep);
+/* takes s back. An engine that was stopped, or is old, ends. */
+void pool_give(struct pool *p, struct seat *s);
+
+/* One piece of work for requests to come; false when there is none now. */
+bool pool_prepare(struct pool *p);
+/* Monotonic ns when pool_prepare() has work again by itself, 0 for never. */
+uint64_t pool_wake(const struct pool *p);
+
+#endif
