@@ -1,0 +1,8 @@
+#!/usr/bin/perl
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../tap";
+use ServerCases;
+
+ServerCases::run('apache-fcgid');
