@@ -1,0 +1,7 @@
+// The smallest function: a reply for every request.
+export default {
+    fetch(request) {
+        const name = new URL(request.url).searchParams.get("name") ?? "world";
+        return new Response(`Hello, ${name}\n`);
+    },
+};
