@@ -59,7 +59,8 @@ sed -nE 's/^(FAIL|XPASS|ERROR): ([^ ]+).*/\2/p' check.log | sort -u |
     while read -r name; do
         printf -- '---- %s\n' "$name"
         grep -E "^(FAIL|XPASS|ERROR): $name( |\$)" check.log | head -n 20
-        tail -n 30 "${name%.t}.log" || true
+        grep -aE '^(not ok|#|Bail out)' "${name%.t}.log" | cut -c1-300 |
+            head -n 30 || true
     done
 sed -n 's/^SKIP: /skipped: /p' check.log | head -n 20
 [ "$skipped" = 0 ] || echo "test: $skipped skipped"

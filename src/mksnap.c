@@ -4,6 +4,7 @@
  *     mksnap IMAGE
  */
 #include "bind/host.h"
+#include "bind/warm.h"
 #include "engine/image_build.h"
 
 #include <stdio.h>
@@ -18,7 +19,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: mksnap IMAGE\n");
         return 64;
     }
-    if (image_build_api(argv[1], natives, &why) != OK) {
+    if (image_build_api(argv[1], natives, warm_realm, &why) != OK) {
         fprintf(stderr, "mksnap: %s\n", why.text);
         return 70;
     }

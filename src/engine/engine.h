@@ -163,11 +163,18 @@ struct js_file {
 };
 
 /*
+ * Called with a realm in which all files are evaluated, to run what should
+ * be in the image compiled. That realm itself is not in the image.
+ */
+typedef enum err warm_fn(struct realm *r, struct report *rep);
+
+/*
  * Evaluates the files in a new context and gives the snapshot as malloc'd
  * bytes (taken by the caller). Process must be in ENGINE_BUILD. Anything
  * wrong, use() of a later name too, is ERR_SCRIPT with a sentence in why.
  */
 enum err engine_snapshot(const struct js_file *files, size_t count,
-                         void **out, size_t *n, struct why *why);
+                         warm_fn *warm, void **out, size_t *n,
+                         struct why *why);
 
 #endif

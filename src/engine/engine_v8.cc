@@ -349,6 +349,19 @@ struct realm *realm_of(v8::Local<v8::Context> context)
         context->GetAlignedPointerFromEmbedderData(SLOT_REALM));
 }
 
+struct realm *realm_adopt(struct engine *e, v8::Local<v8::Context> context)
+{
+    auto *r = new struct realm;
+    r->engine = e;
+    r->host = nullptr;
+    r->loader = nullptr;
+    r->state = REALM_EMPTY;
+    r->context.Reset(e->isolate, context);
+    context->SetAlignedPointerInEmbedderData(SLOT_REALM, r);
+    e->realms.push_back(r);
+    return r;
+}
+
 enum err realm_new(struct engine *e, void *host, struct realm **out)
 {
     v8::Isolate::Scope inside(e->isolate);
@@ -356,15 +369,8 @@ enum err realm_new(struct engine *e, void *host, struct realm **out)
     v8::Local<v8::Context> context = v8::Context::New(e->isolate);
     if (context.IsEmpty())
         return ERR_FAIL;
-    auto *r = new struct realm;
-    r->engine = e;
-    r->host = host;
-    r->loader = nullptr;
-    r->state = REALM_EMPTY;
-    r->context.Reset(e->isolate, context);
-    context->SetAlignedPointerInEmbedderData(SLOT_REALM, r);
-    e->realms.push_back(r);
-    *out = r;
+    *out = realm_adopt(e, context);
+    realm_set_host(*out, host);
     return OK;
 }
 

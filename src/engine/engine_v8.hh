@@ -110,6 +110,7 @@ struct Entered {
 };
 
 /* engine_v8.cc */
+struct realm *realm_adopt(struct engine *e, v8::Local<v8::Context> context);
 struct realm *realm_of(v8::Local<v8::Context> context);
 enum err realm_threw(struct realm *r, const v8::TryCatch &caught,
                      struct report *rep);

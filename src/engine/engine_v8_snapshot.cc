@@ -44,49 +44,89 @@ static v8::MaybeLocal<v8::Value> run(v8::Local<v8::Context> context,
     return script->Run(context);
 }
 
-/* One file: a function body; what it returns, or module.exports. */
-static bool evaluate(v8::Local<v8::Context> context, const struct js_file &file,
-                     v8::Local<v8::Object> natives, v8::Local<v8::Value> use,
-                     v8::Local<v8::Function> provide)
+/* A file's text as a function, compiled once for all contexts. */
+static v8::MaybeLocal<v8::UnboundScript> compile(v8::Isolate *isolate,
+                                                 const struct js_file &file)
+{
+    std::string name = std::string("snapcgi:") + file.name;
+#if V8_MAJOR_VERSION >= 12
+    v8::ScriptOrigin origin(text(isolate, name.c_str()));
+#else
+    v8::ScriptOrigin origin(isolate, text(isolate, name.c_str()));
+#endif
+    std::string wrapped = "(function (native, use, module, exports) {"
+                          "\"use strict\";" +
+                          std::string(file.text, file.n) + "\n})";
+    v8::Local<v8::String> words;
+    if (!v8::String::NewFromUtf8(isolate, wrapped.data(),
+                                 v8::NewStringType::kNormal,
+                                 static_cast<int>(wrapped.size()))
+             .ToLocal(&words))
+        return v8::MaybeLocal<v8::UnboundScript>();
+    v8::ScriptCompiler::Source source(words, origin);
+    return v8::ScriptCompiler::CompileUnboundScript(isolate, &source);
+}
+
+/* What one file returns, or its module.exports. */
+static v8::MaybeLocal<v8::Value> evaluate(v8::Local<v8::Context> context,
+                                          v8::Local<v8::UnboundScript> script,
+                                          v8::Local<v8::Object> natives,
+                                          v8::Local<v8::Value> use)
 {
     v8::Isolate *isolate = v8::Isolate::GetCurrent();
     v8::Local<v8::Object> module = v8::Object::New(isolate);
     v8::Local<v8::Value> exports = v8::Object::New(isolate);
     v8::Local<v8::String> exports_name = text(isolate, "exports");
     module->Set(context, exports_name, exports).Check();
-    std::string wrapped = "(function (native, use, module, exports) {"
-                          "\"use strict\";" +
-                          std::string(file.text, file.n) + "\n})";
     v8::Local<v8::Value> body, result;
     v8::Local<v8::Value> argv[] = {natives, use, module, exports};
-    if (!run(context, wrapped, std::string("snapcgi:") + file.name)
-             .ToLocal(&body) ||
+    if (!script->BindToCurrentContext()->Run(context).ToLocal(&body) ||
         !body.As<v8::Function>()
              ->Call(context, v8::Undefined(isolate), 4, argv)
              .ToLocal(&result))
-        return false;
-    if (result->IsUndefined() &&
-        !module->Get(context, exports_name).ToLocal(&result))
+        return v8::MaybeLocal<v8::Value>();
+    return result->IsUndefined() ? module->Get(context, exports_name) : result;
+}
+
+typedef std::vector<v8::Global<v8::UnboundScript>> Scripts;
+
+static bool evaluate_file(v8::Local<v8::Context> context,
+                          const struct js_file &file,
+                          v8::Global<v8::UnboundScript> *script,
+                          v8::Local<v8::Object> natives,
+                          v8::Local<v8::Array> registry_pair)
+{
+    v8::Isolate *isolate = v8::Isolate::GetCurrent();
+    v8::Local<v8::UnboundScript> unbound;
+    if (script->IsEmpty()) {
+        if (!compile(isolate, file).ToLocal(&unbound))
+            return false;
+        script->Reset(isolate, unbound);
+    }
+    unbound = script->Get(isolate);
+    v8::Local<v8::Value> use, provide, result;
+    if (!registry_pair->Get(context, 0).ToLocal(&use) ||
+        !registry_pair->Get(context, 1).ToLocal(&provide) ||
+        !evaluate(context, unbound, natives, use).ToLocal(&result))
         return false;
     v8::Local<v8::Value> made[] = {text(isolate, file.name), result};
-    return !provide->Call(context, v8::Undefined(isolate), 2, made).IsEmpty();
+    return !provide.As<v8::Function>()
+                ->Call(context, v8::Undefined(isolate), 2, made)
+                .IsEmpty();
 }
 
 static enum err evaluate_all(v8::Local<v8::Context> context,
                              const struct js_file *files, size_t count,
-                             struct why *why)
+                             Scripts *scripts, struct why *why)
 {
     v8::Isolate *isolate = v8::Isolate::GetCurrent();
     v8::TryCatch caught(isolate);
     v8::Local<v8::Object> natives = natives_object(context);
-    v8::Local<v8::Array> pair =
-        run(context, registry, "snapcgi:registry").ToLocalChecked()
-            .As<v8::Array>();
-    v8::Local<v8::Value> use = pair->Get(context, 0).ToLocalChecked();
-    v8::Local<v8::Function> provide =
-        pair->Get(context, 1).ToLocalChecked().As<v8::Function>();
+    v8::Local<v8::Array> pair = run(context, registry, "snapcgi:registry")
+                                    .ToLocalChecked()
+                                    .As<v8::Array>();
     for (size_t i = 0; i < count; i++) {
-        if (evaluate(context, files[i], natives, use, provide))
+        if (evaluate_file(context, files[i], &(*scripts)[i], natives, pair))
             continue;
         struct report rep;
         report_init(&rep);
@@ -104,22 +144,58 @@ static enum err evaluate_all(v8::Local<v8::Context> context,
     return OK;
 }
 
-enum err engine_snapshot(const struct js_file *files, size_t count, void **out,
-                         size_t *n, struct why *why)
+/*
+ * A context of its own for the warm-up: compiled code belongs to the script,
+ * which the image's context shares; nothing else of it goes into the image.
+ */
+static enum err warm_up(v8::Isolate *isolate, const struct js_file *files,
+                        size_t count, Scripts *scripts, warm_fn *warm,
+                        struct why *why)
+{
+    v8::HandleScope handles(isolate);
+    v8::Local<v8::Context> context = v8::Context::New(isolate);
+    v8::Context::Scope inside(context);
+    enum err e = evaluate_all(context, files, count, scripts, why);
+    if (e != OK || warm == nullptr)
+        return e;
+    Buffers buffers(0);
+    struct engine engine = {};
+    engine.isolate = isolate;
+    engine.buffers = &buffers;
+    isolate->SetData(0, &engine);
+    struct realm *r = realm_adopt(&engine, context);
+    struct report rep;
+    report_init(&rep);
+    e = warm(r, &rep);
+    if (e != OK)
+        why_set(why, e, "the warm-up failed: %s", buf_str(&rep.head));
+    report_free(&rep);
+    realm_free(r);
+    isolate->SetData(0, nullptr);
+    return e;
+}
+
+enum err engine_snapshot(const struct js_file *files, size_t count,
+                         warm_fn *warm, void **out, size_t *n, struct why *why)
 {
     v8::SnapshotCreator creator(engine_references);
     v8::Isolate *isolate = creator.GetIsolate();
+    isolate->SetMicrotasksPolicy(v8::MicrotasksPolicy::kExplicit);
+    modules_install(isolate);
     enum err e;
     {
+        Scripts scripts(count);
+        e = warm_up(isolate, files, count, &scripts, warm, why);
         v8::HandleScope handles(isolate);
         v8::Local<v8::Context> context = v8::Context::New(isolate);
         v8::Context::Scope inside(context);
-        e = evaluate_all(context, files, count, why);
+        if (e == OK)
+            e = evaluate_all(context, files, count, &scripts, why);
         /* CreateBlob must follow whatever happened, so a context is set. */
         creator.SetDefaultContext(context);
     }
-    v8::StartupData blob = creator.CreateBlob(
-        v8::SnapshotCreator::FunctionCodeHandling::kClear);
+    v8::StartupData blob =
+        creator.CreateBlob(v8::SnapshotCreator::FunctionCodeHandling::kKeep);
     if (e == OK && !blob.CanBeRehashed())
         e = why_set(why, ERR_SCRIPT,
                     "the image cannot be given a new hash seed at start");

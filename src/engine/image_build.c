@@ -19,12 +19,17 @@ struct image_host image_host_here(const struct native *const *tables)
                                .js = js_hash};
 }
 
-typedef enum err child_fn(const char *path, const struct native *const *tables,
-                          struct why *why);
+struct task {
+    const char *path;
+    const struct native *const *tables;
+    warm_fn *warm;
+};
+
+typedef enum err child_fn(const struct task *task, struct why *why);
 
 /* Runs fn in a child; its status and sentence come back through a pipe. */
-static enum err in_child(child_fn *fn, const char *path,
-                         const struct native *const *tables, struct why *why)
+static enum err in_child(child_fn *fn, const struct task *task,
+                         struct why *why)
 {
     struct {
         enum err e;
@@ -39,7 +44,7 @@ static enum err in_child(child_fn *fn, const char *path,
     if (pid < 0)
         return why_set(why, ERR_IO, "fork: %s", strerror(errno));
     if (pid == 0) {
-        answer.e = fn(path, tables, &answer.why);
+        answer.e = fn(task, &answer.why);
         ssize_t put = write(pipe_fd[1], &answer, sizeof answer);
         _exit(put == (ssize_t)sizeof answer ? 0 : 1);
     }
@@ -61,18 +66,19 @@ static enum err in_child(child_fn *fn, const char *path,
     return answer.e;
 }
 
-static enum err build(const char *path, const struct native *const *tables,
-                      struct why *why)
+static enum err build(const struct task *task, struct why *why)
 {
-    struct engine_setup setup = {.mode = ENGINE_BUILD, .tables = tables};
-    struct image_host host = image_host_here(tables);
+    struct engine_setup setup = {.mode = ENGINE_BUILD,
+                                 .tables = task->tables};
+    struct image_host host = image_host_here(task->tables);
     void *payload = NULL;
     size_t n = 0;
 
     engine_start(&setup);
-    enum err e = engine_snapshot(js_files, js_files_count, &payload, &n, why);
+    enum err e = engine_snapshot(js_files, js_files_count, task->warm, &payload,
+                                 &n, why);
     if (e == OK)
-        e = image_write(path, IMAGE_API, &host, payload, n, why);
+        e = image_write(task->path, IMAGE_API, &host, payload, n, why);
     free(payload);
     return e;
 }
@@ -92,19 +98,19 @@ static enum err tiny_load(void *arg, const char *specifier,
     return OK;
 }
 
-static enum err try(const char *path, const struct native *const *tables,
-                    struct why *why)
+static enum err try(const struct task *task, struct why *why)
 {
-    struct engine_setup setup = {.mode = ENGINE_RESIDENT, .tables = tables};
+    struct engine_setup setup = {.mode = ENGINE_RESIDENT,
+                                 .tables = task->tables};
     struct engine_limits limits = {0};
-    struct image_host host = image_host_here(tables);
+    struct image_host host = image_host_here(task->tables);
     struct loader loader = {.load = tiny_load};
     struct image image;
     struct engine *engine;
     struct realm *realm;
     struct report rep;
 
-    enum err e = image_open_file(path, &host, &image, why);
+    enum err e = image_open_file(task->path, &host, &image, why);
     if (e != OK)
         return e;
     engine_start(&setup);
@@ -122,20 +128,23 @@ static enum err try(const char *path, const struct native *const *tables,
 enum err image_try(const char *path, const struct native *const *tables,
                    struct why *why)
 {
-    return in_child(try, path, tables, why);
+    const struct task task = {.path = path, .tables = tables};
+    return in_child(try, &task, why);
 }
 
 enum err image_build_api(const char *path, const struct native *const *tables,
-                         struct why *why)
+                         warm_fn *warm, struct why *why)
 {
     char temporary[4096];
 
     if ((size_t)snprintf(temporary, sizeof temporary, "%s.new", path) >=
         sizeof temporary)
         return why_set(why, ERR_TOOBIG, "the path is too long");
-    enum err e = in_child(build, temporary, tables, why);
+    const struct task task = {
+        .path = temporary, .tables = tables, .warm = warm};
+    enum err e = in_child(build, &task, why);
     if (e == OK)
-        e = in_child(try, temporary, tables, why);
+        e = in_child(try, &task, why);
     if (e == OK && rename(temporary, path) != 0)
         e = why_set(why, ERR_IO, "%s: %s", path, strerror(errno));
     if (e != OK)

@@ -19,9 +19,10 @@ struct image_host image_host_here(const struct native *const *tables);
  * Writes the image to path in a child process, then loads it and starts a
  * small application in a second one; V8 does not start in the caller. The
  * sentence in why is the child's. path is untouched unless all went well.
+ * warm: see engine_snapshot().
  */
 enum err image_build_api(const char *path, const struct native *const *tables,
-                         struct why *why);
+                         warm_fn *warm, struct why *why);
 
 /* Tries an image file in a child process: loads it, starts a function. */
 enum err image_try(const char *path, const struct native *const *tables,

@@ -4,6 +4,7 @@
 #include "serve/image_command.h"
 
 #include "bind/host.h"
+#include "bind/warm.h"
 #include "engine/image_build.h"
 
 #include <limits.h>
@@ -37,7 +38,7 @@ static int usage(void)
 static int build(const char *path)
 {
     struct why why = {.text = ""};
-    if (image_build_api(path, natives, &why) != OK) {
+    if (image_build_api(path, natives, warm_realm, &why) != OK) {
         fprintf(stderr, "snapcgi: %s\n", why.text);
         return EX_SOFTWARE;
     }

@@ -12,7 +12,7 @@
 #include "serve/watchdog.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,8 +90,12 @@ static void serve(struct worker *w)
             ;
         uint64_t until = w->drained != 0 ? w->drained : pool_wake(w->pool);
         enum err e = fcgi_next(w->fcgi, until, w->signal_fd, &t);
-        if (e == OK)
+        if (e == OK) {
             handler_run(&w->handler, t);
+            /* The web server was woken on this processor: let it take the
+             * reply away before the next context is made. */
+            sched_yield();
+        }
         if (e == ERR_EOF || (w->drained != 0 && clock_mono() >= w->drained))
             return;
         if (e == ERR_IO) {
