@@ -231,7 +231,9 @@ compile() {
         step configure.log "$src/configure" "${options[@]}"
         printf '%s\n' "${options[*]}" >.options
     fi
-    make -q all >/dev/null 2>&1 || say "make (output in ${build#"$src"/}/make.log)"
+    # make -q never says yes: config.h has a rule that always runs.
+    ! make -n all 2>/dev/null | grep -q -e ' -o ' ||
+        say "make (output in ${build#"$src"/}/make.log)"
     step make.log make -j"$(nproc)" all
 }
 

@@ -18,7 +18,7 @@ struct meta_limits {
 
 /* Why a request is refused: an HTTP status and one sentence. */
 struct fault {
-    int status; /* 400, 405, 413, 431, 501 */
+    int status; /* 400, 405 (CONNECT, TRACE, TRACK), 413, 431, 501 */
     struct why why;
 };
 

@@ -155,13 +155,6 @@ enum err realm_turn(struct realm *r, struct report *rep);
 
 /* ---- making an image -------------------------------------------------- */
 
-/* One file of js/, in order. */
-struct js_file {
-    const char *name; /* "url": what later files use() */
-    const char *text;
-    size_t n;
-};
-
 /*
  * Called with a realm in which all files are evaluated, to run what should
  * be in the image compiled. That realm itself is not in the image.
@@ -169,12 +162,11 @@ struct js_file {
 typedef enum err warm_fn(struct realm *r, struct report *rep);
 
 /*
- * Evaluates the files in a new context and gives the snapshot as malloc'd
- * bytes (taken by the caller). Process must be in ENGINE_BUILD. Anything
- * wrong, use() of a later name too, is ERR_SCRIPT with a sentence in why.
+ * Evaluates js/ (js_files.h) in a new context and gives the snapshot as
+ * malloc'd bytes (taken by the caller). The process must be in ENGINE_BUILD.
+ * Anything wrong, use() of a later name too, is ERR_SCRIPT with a sentence.
  */
-enum err engine_snapshot(const struct js_file *files, size_t count,
-                         warm_fn *warm, void **out, size_t *n,
+enum err engine_snapshot(warm_fn *warm, void **out, size_t *n,
                          struct why *why);
 
 #endif

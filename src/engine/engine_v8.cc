@@ -27,9 +27,6 @@ static std::unique_ptr<v8::Platform> platform;
 static void (*fatal_words)(const char *what);
 const struct native *const *engine_tables;
 
-const intptr_t engine_references[] = {reinterpret_cast<intptr_t>(trampoline),
-                                      0};
-
 /* ---- process ----------------------------------------------------------- */
 
 static bool entropy(unsigned char *p, size_t n)
@@ -263,7 +260,7 @@ enum err engine_new(const struct image *image,
                static_cast<int>(image->payload_n)};
     v8::Isolate::CreateParams params;
     params.snapshot_blob = &e->blob;
-    params.external_references = engine_references;
+    params.external_references = engine_references();
     params.array_buffer_allocator = e->buffers;
     if (limits->heap != 0)
         params.constraints.ConfigureDefaultsFromHeapSize(0, limits->heap);

@@ -120,13 +120,15 @@ void realm_checkpoint(struct realm *r);
 void report_fill(v8::Local<v8::Context> context, v8::Local<v8::Value> thrown,
                  v8::Local<v8::Message> message, struct report *rep);
 struct engine *engine_of(v8::Isolate *isolate);
-extern const intptr_t engine_references[];
 extern const struct native *const *engine_tables;
 
 /* engine_v8_call.cc */
 void trampoline(const v8::FunctionCallbackInfo<v8::Value> &info);
 void natives_flatten(const struct native *const *tables);
 v8::Local<v8::Object> natives_object(v8::Local<v8::Context> context);
+
+/* engine_v8_snapshot.cc: what an image refers to outside itself. */
+const intptr_t *engine_references(void);
 
 /* engine_v8_module.cc */
 void modules_install(v8::Isolate *isolate);

@@ -3,8 +3,57 @@
  */
 #include "engine/engine_v8.hh"
 
+#include <deque>
+
 #include <stdlib.h>
 #include <string.h>
+
+extern "C" {
+#include "engine/js_files.h"
+}
+
+/*
+ * The texts stay where the program has them: an image holds a reference to
+ * each (engine_references), and no copy.
+ */
+class Text : public v8::String::ExternalOneByteStringResource
+{
+  public:
+    explicit Text(const struct js_file &file) : file_(file)
+    {
+    }
+    const char *data() const override
+    {
+        return file_.text;
+    }
+    size_t length() const override
+    {
+        return file_.n;
+    }
+    void Dispose() override
+    {
+        /* V8 lets go of it; the program keeps it. */
+    }
+
+  private:
+    const struct js_file &file_;
+};
+
+static std::deque<Text> texts; /* never moved */
+static std::vector<intptr_t> references;
+
+const intptr_t *engine_references(void)
+{
+    if (references.empty()) {
+        references.push_back(reinterpret_cast<intptr_t>(trampoline));
+        for (size_t i = 0; i < js_files_count; i++) {
+            texts.emplace_back(js_files[i]);
+            references.push_back(reinterpret_cast<intptr_t>(&texts[i]));
+        }
+        references.push_back(0);
+    }
+    return references.data();
+}
 
 /*
  * use(name) gives what an earlier file returned. The closure that keeps them
@@ -46,21 +95,16 @@ static v8::MaybeLocal<v8::Value> run(v8::Local<v8::Context> context,
 
 /* A file's text as a function, compiled once for all contexts. */
 static v8::MaybeLocal<v8::UnboundScript> compile(v8::Isolate *isolate,
-                                                 const struct js_file &file)
+                                                 size_t index)
 {
-    std::string name = std::string("snapcgi:") + file.name;
+    std::string name = std::string("snapcgi:") + js_files[index].name;
 #if V8_MAJOR_VERSION >= 12
     v8::ScriptOrigin origin(text(isolate, name.c_str()));
 #else
     v8::ScriptOrigin origin(isolate, text(isolate, name.c_str()));
 #endif
-    std::string wrapped = "(function (native, use, module, exports) {"
-                          "\"use strict\";" +
-                          std::string(file.text, file.n) + "\n})";
     v8::Local<v8::String> words;
-    if (!v8::String::NewFromUtf8(isolate, wrapped.data(),
-                                 v8::NewStringType::kNormal,
-                                 static_cast<int>(wrapped.size()))
+    if (!v8::String::NewExternalOneByte(isolate, &texts[index])
              .ToLocal(&words))
         return v8::MaybeLocal<v8::UnboundScript>();
     v8::ScriptCompiler::Source source(words, origin);
@@ -90,8 +134,7 @@ static v8::MaybeLocal<v8::Value> evaluate(v8::Local<v8::Context> context,
 
 typedef std::vector<v8::Global<v8::UnboundScript>> Scripts;
 
-static bool evaluate_file(v8::Local<v8::Context> context,
-                          const struct js_file &file,
+static bool evaluate_file(v8::Local<v8::Context> context, size_t index,
                           v8::Global<v8::UnboundScript> *script,
                           v8::Local<v8::Object> natives,
                           v8::Local<v8::Array> registry_pair)
@@ -99,7 +142,7 @@ static bool evaluate_file(v8::Local<v8::Context> context,
     v8::Isolate *isolate = v8::Isolate::GetCurrent();
     v8::Local<v8::UnboundScript> unbound;
     if (script->IsEmpty()) {
-        if (!compile(isolate, file).ToLocal(&unbound))
+        if (!compile(isolate, index).ToLocal(&unbound))
             return false;
         script->Reset(isolate, unbound);
     }
@@ -109,14 +152,13 @@ static bool evaluate_file(v8::Local<v8::Context> context,
         !registry_pair->Get(context, 1).ToLocal(&provide) ||
         !evaluate(context, unbound, natives, use).ToLocal(&result))
         return false;
-    v8::Local<v8::Value> made[] = {text(isolate, file.name), result};
+    v8::Local<v8::Value> made[] = {text(isolate, js_files[index].name), result};
     return !provide.As<v8::Function>()
                 ->Call(context, v8::Undefined(isolate), 2, made)
                 .IsEmpty();
 }
 
 static enum err evaluate_all(v8::Local<v8::Context> context,
-                             const struct js_file *files, size_t count,
                              Scripts *scripts, struct why *why)
 {
     v8::Isolate *isolate = v8::Isolate::GetCurrent();
@@ -125,14 +167,14 @@ static enum err evaluate_all(v8::Local<v8::Context> context,
     v8::Local<v8::Array> pair = run(context, registry, "snapcgi:registry")
                                     .ToLocalChecked()
                                     .As<v8::Array>();
-    for (size_t i = 0; i < count; i++) {
-        if (evaluate_file(context, files[i], &(*scripts)[i], natives, pair))
+    for (size_t i = 0; i < js_files_count; i++) {
+        if (evaluate_file(context, i, &(*scripts)[i], natives, pair))
             continue;
         struct report rep;
         report_init(&rep);
         report_fill(context, caught.Exception(), caught.Message(), &rep);
-        enum err e = why_set(why, ERR_SCRIPT, "js/%s.js:%d: %s", files[i].name,
-                             rep.line, buf_str(&rep.head));
+        enum err e = why_set(why, ERR_SCRIPT, "js/%s.js:%d: %s",
+                             js_files[i].name, rep.line, buf_str(&rep.head));
         report_free(&rep);
         return e;
     }
@@ -148,14 +190,13 @@ static enum err evaluate_all(v8::Local<v8::Context> context,
  * A context of its own for the warm-up: compiled code belongs to the script,
  * which the image's context shares; nothing else of it goes into the image.
  */
-static enum err warm_up(v8::Isolate *isolate, const struct js_file *files,
-                        size_t count, Scripts *scripts, warm_fn *warm,
+static enum err warm_up(v8::Isolate *isolate, Scripts *scripts, warm_fn *warm,
                         struct why *why)
 {
     v8::HandleScope handles(isolate);
     v8::Local<v8::Context> context = v8::Context::New(isolate);
     v8::Context::Scope inside(context);
-    enum err e = evaluate_all(context, files, count, scripts, why);
+    enum err e = evaluate_all(context, scripts, why);
     if (e != OK || warm == nullptr)
         return e;
     Buffers buffers(0);
@@ -175,22 +216,21 @@ static enum err warm_up(v8::Isolate *isolate, const struct js_file *files,
     return e;
 }
 
-enum err engine_snapshot(const struct js_file *files, size_t count,
-                         warm_fn *warm, void **out, size_t *n, struct why *why)
+enum err engine_snapshot(warm_fn *warm, void **out, size_t *n, struct why *why)
 {
-    v8::SnapshotCreator creator(engine_references);
+    v8::SnapshotCreator creator(engine_references());
     v8::Isolate *isolate = creator.GetIsolate();
     isolate->SetMicrotasksPolicy(v8::MicrotasksPolicy::kExplicit);
     modules_install(isolate);
     enum err e;
     {
-        Scripts scripts(count);
-        e = warm_up(isolate, files, count, &scripts, warm, why);
+        Scripts scripts(js_files_count);
+        e = warm_up(isolate, &scripts, warm, why);
         v8::HandleScope handles(isolate);
         v8::Local<v8::Context> context = v8::Context::New(isolate);
         v8::Context::Scope inside(context);
         if (e == OK)
-            e = evaluate_all(context, files, count, &scripts, why);
+            e = evaluate_all(context, &scripts, why);
         /* CreateBlob must follow whatever happened, so a context is set. */
         creator.SetDefaultContext(context);
     }

@@ -4,6 +4,8 @@
  */
 #include "engine/image_build.h"
 
+#include "engine/js_files.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,8 +77,7 @@ static enum err build(const struct task *task, struct why *why)
     size_t n = 0;
 
     engine_start(&setup);
-    enum err e = engine_snapshot(js_files, js_files_count, task->warm, &payload,
-                                 &n, why);
+    enum err e = engine_snapshot(task->warm, &payload, &n, why);
     if (e == OK)
         e = image_write(task->path, IMAGE_API, &host, payload, n, why);
     free(payload);

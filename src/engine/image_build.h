@@ -7,11 +7,6 @@
 #include "engine/engine.h"
 #include "engine/image.h"
 
-/* The texts of js/ in their order, in this program (js_embedded.c). */
-extern const struct js_file js_files[];
-extern const size_t js_files_count;
-extern const uint64_t js_hash; /* over all of them */
-
 /* What this program can load. engine_start() need not have been called. */
 struct image_host image_host_here(const struct native *const *tables);
 
