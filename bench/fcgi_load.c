@@ -32,9 +32,14 @@ static double now_us(void)
 
 static void record(int type, const void *p, size_t n)
 {
-    unsigned char head[8] = {
-        1, (unsigned char)type, 0, 1, (unsigned char)(n >> 8),
-        (unsigned char)n, 0, 0};
+    unsigned char head[8] = {1,
+                             (unsigned char)type,
+                             0,
+                             1,
+                             (unsigned char)(n >> 8),
+                             (unsigned char)n,
+                             0,
+                             0};
     memcpy(request + request_n, head, 8);
     memcpy(request + request_n + 8, p, n);
     request_n += 8 + n;
@@ -46,13 +51,20 @@ static void make_request(bool keep, const char *script)
     unsigned char params[2048];
     size_t n = 0;
     const char *pairs[][2] = {
-        {"GATEWAY_INTERFACE", "CGI/1.1"}, {"SERVER_PROTOCOL", "HTTP/1.1"},
-        {"REQUEST_METHOD", "GET"},        {"REQUEST_URI", "/hello.js?a=1"},
-        {"SCRIPT_NAME", "/hello.js"},     {"SCRIPT_FILENAME", script},
-        {"QUERY_STRING", "a=1"},          {"SERVER_NAME", "localhost"},
-        {"SERVER_PORT", "80"},            {"REMOTE_ADDR", "127.0.0.1"},
-        {"HTTP_HOST", "localhost"},       {"HTTP_ACCEPT", "*/*"},
-        {"HTTP_USER_AGENT", "bench"},     {"DOCUMENT_ROOT", "/"},
+        {"GATEWAY_INTERFACE", "CGI/1.1"},
+        {"SERVER_PROTOCOL", "HTTP/1.1"},
+        {"REQUEST_METHOD", "GET"},
+        {"REQUEST_URI", "/hello.js?a=1"},
+        {"SCRIPT_NAME", "/hello.js"},
+        {"SCRIPT_FILENAME", script},
+        {"QUERY_STRING", "a=1"},
+        {"SERVER_NAME", "localhost"},
+        {"SERVER_PORT", "80"},
+        {"REMOTE_ADDR", "127.0.0.1"},
+        {"HTTP_HOST", "localhost"},
+        {"HTTP_ACCEPT", "*/*"},
+        {"HTTP_USER_AGENT", "bench"},
+        {"DOCUMENT_ROOT", "/"},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
         size_t k = strlen(pairs[i][0]), v = strlen(pairs[i][1]);
@@ -163,8 +175,8 @@ int main(int argc, char **argv)
         double start = now_us();
         if (fd < 0)
             fd = dial(path);
-        bool good = write(fd, request, request_n) == (ssize_t)request_n &&
-                    reply(fd);
+        bool good =
+            write(fd, request, request_n) == (ssize_t)request_n && reply(fd);
         failed += !good;
         if (!keep || !good) {
             close(fd);

@@ -28,13 +28,16 @@ static const char app[] =
 static const char post_body[] = "{\"name\":\"snapcgi\"}";
 
 static const char *const get_params[] = {
-    "REQUEST_METHOD=GET", "REQUEST_URI=/hello?name=you",
-    "HTTP_HOST=localhost", "HTTP_ACCEPT=*/*", NULL};
+    "REQUEST_METHOD=GET", "REQUEST_URI=/hello?name=you", "HTTP_HOST=localhost",
+    "HTTP_ACCEPT=*/*", NULL};
 
-static const char *const post_params[] = {
-    "REQUEST_METHOD=POST",           "REQUEST_URI=/hello",
-    "HTTP_HOST=localhost",           "HTTP_ACCEPT=*/*",
-    "CONTENT_TYPE=application/json", "CONTENT_LENGTH=18", NULL};
+static const char *const post_params[] = {"REQUEST_METHOD=POST",
+                                          "REQUEST_URI=/hello",
+                                          "HTTP_HOST=localhost",
+                                          "HTTP_ACCEPT=*/*",
+                                          "CONTENT_TYPE=application/json",
+                                          "CONTENT_LENGTH=18",
+                                          NULL};
 
 _Static_assert(sizeof(post_body) - 1 == 18, "CONTENT_LENGTH above");
 
@@ -108,9 +111,8 @@ static enum err load(void *arg, const char *specifier, const char *referrer,
     (void)arg;
     (void)referrer;
     (void)why;
-    *out = (struct source){.text = xstrdup(app),
-                           .n = sizeof(app) - 1,
-                           .path = xstrdup(specifier)};
+    *out = (struct source){
+        .text = xstrdup(app), .n = sizeof(app) - 1, .path = xstrdup(specifier)};
     return OK;
 }
 

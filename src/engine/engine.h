@@ -94,10 +94,10 @@ void report_free(struct report *r);
 
 /* One source text, as loader gives it. */
 struct source {
-    char *text;    /* malloc'd; the engine frees it */
-    size_t n;      /* bytes, UTF-8 */
-    char *path;    /* malloc'd: absolute and unique, names the module */
-    bool json;     /* a JSON module */
+    char *text; /* malloc'd; the engine frees it */
+    size_t n;   /* bytes, UTF-8 */
+    char *path; /* malloc'd: absolute and unique, names the module */
+    bool json;  /* a JSON module */
 };
 
 /*
@@ -166,7 +166,6 @@ typedef enum err warm_fn(struct realm *r, struct report *rep);
  * malloc'd bytes (taken by the caller). The process must be in ENGINE_BUILD.
  * Anything wrong, use() of a later name too, is ERR_SCRIPT with a sentence.
  */
-enum err engine_snapshot(warm_fn *warm, void **out, size_t *n,
-                         struct why *why);
+enum err engine_snapshot(warm_fn *warm, void **out, size_t *n, struct why *why);
 
 #endif

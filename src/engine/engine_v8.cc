@@ -139,8 +139,8 @@ static int build_note(struct dl_phdr_info *o, size_t, void *arg)
         const ElfW(Phdr) &ph = o->dlpi_phdr[i];
         if (ph.p_type != PT_NOTE)
             continue;
-        const char *p = reinterpret_cast<const char *>(o->dlpi_addr +
-                                                       ph.p_vaddr);
+        const char *p =
+            reinterpret_cast<const char *>(o->dlpi_addr + ph.p_vaddr);
         const char *end = p + ph.p_memsz;
         while (p + sizeof(ElfW(Nhdr)) <= end) {
             const auto *note = reinterpret_cast<const ElfW(Nhdr) *>(p);
@@ -233,9 +233,9 @@ static void promise_reject(v8::PromiseRejectMessage message)
         return;
     switch (message.GetEvent()) {
     case v8::kPromiseRejectWithNoHandler:
-        r->rejections.push_back({v8::Global<v8::Promise>(isolate, promise),
-                                 v8::Global<v8::Value>(isolate,
-                                                       message.GetValue())});
+        r->rejections.push_back(
+            {v8::Global<v8::Promise>(isolate, promise),
+             v8::Global<v8::Value>(isolate, message.GetValue())});
         break;
     case v8::kPromiseHandlerAddedAfterReject:
         for (size_t i = 0; i < r->rejections.size(); i++) {
@@ -429,8 +429,7 @@ enum err realm_hook(struct realm *r, enum hook h, int32_t arg,
                     struct report *rep)
 {
     Entered in(r);
-    v8::Local<v8::Value> argv[] = {
-        v8::Integer::New(r->engine->isolate, arg)};
+    v8::Local<v8::Value> argv[] = {v8::Integer::New(r->engine->isolate, arg)};
     return realm_call_hook(r, h, 1, argv, rep);
 }
 
@@ -560,11 +559,11 @@ void report_fill(v8::Local<v8::Context> context, v8::Local<v8::Value> thrown,
     put_cut(&rep->head, words.substr(0, words.find('\n')));
     put_cut(&rep->text, words + "\n");
     /* A SyntaxError's stack does not say where; its message does. */
-    std::string place = std::string(buf_str(&rep->file)) + ":" +
-                        std::to_string(rep->line);
+    std::string place =
+        std::string(buf_str(&rep->file)) + ":" + std::to_string(rep->line);
     if (rep->line > 0 && words.find(place) == std::string::npos)
-        put_cut(&rep->text, "    at " + place + ":" +
-                                std::to_string(rep->column) + "\n");
+        put_cut(&rep->text,
+                "    at " + place + ":" + std::to_string(rep->column) + "\n");
     report_causes(context, thrown, rep);
 }
 

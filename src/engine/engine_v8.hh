@@ -67,7 +67,7 @@ struct realm {
     void *host;
     const struct loader *loader;
     enum realm_state state;
-    v8::Global<v8::Promise> loading;    /* the evaluation of the application */
+    v8::Global<v8::Promise> loading;   /* the evaluation of the application */
     v8::Global<v8::Value> application; /* namespace, undefined if classic */
     std::vector<module_entry> modules;
     std::vector<rejection> rejections;
@@ -84,8 +84,7 @@ struct call {
     std::vector<v8::Local<v8::Value>> list;
     std::vector<void *> scratch; /* freed when the native returns */
 
-    call(const v8::FunctionCallbackInfo<v8::Value> &i,
-         const struct native *n)
+    call(const v8::FunctionCallbackInfo<v8::Value> &i, const struct native *n)
         : info(i), isolate(i.GetIsolate()),
           context(isolate->GetCurrentContext()), native(n), thrown(false),
           listing(false)

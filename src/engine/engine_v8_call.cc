@@ -49,8 +49,7 @@ v8::Local<v8::Object> natives_object(v8::Local<v8::Context> context)
     for (size_t i = 0; i < flat.size(); i++) {
         bool constructs = flat[i]->fn == nullptr;
         v8::Local<v8::FunctionTemplate> one = v8::FunctionTemplate::New(
-            isolate, trampoline,
-            v8::Integer::New(isolate, static_cast<int>(i)),
+            isolate, trampoline, v8::Integer::New(isolate, static_cast<int>(i)),
             v8::Local<v8::Signature>(), flat[i]->arity,
             constructs ? v8::ConstructorBehavior::kAllow
                        : v8::ConstructorBehavior::kThrow);
@@ -221,8 +220,8 @@ void *arg_bytes_mut(struct call *c, int i, size_t *n)
     if (v->IsArrayBufferView()) {
         v8::Local<v8::ArrayBufferView> view = v.As<v8::ArrayBufferView>();
         *n = view->ByteLength();
-        auto *base = static_cast<char *>(
-            view->Buffer()->GetBackingStore()->Data());
+        auto *base =
+            static_cast<char *>(view->Buffer()->GetBackingStore()->Data());
         return base != nullptr ? base + view->ByteOffset() : nullptr;
     }
     std::shared_ptr<v8::BackingStore> store;

@@ -50,9 +50,8 @@ struct Source : source {
     {
         if (n > static_cast<size_t>(v8::String::kMaxLength))
             return v8::MaybeLocal<v8::String>();
-        return v8::String::NewFromUtf8(isolate, text,
-                                       v8::NewStringType::kNormal,
-                                       static_cast<int>(n));
+        return v8::String::NewFromUtf8(
+            isolate, text, v8::NewStringType::kNormal, static_cast<int>(n));
     }
 };
 
@@ -66,7 +65,8 @@ static bool fetch_source(struct realm *r, const char *specifier,
         isolate->ThrowException(type_error(isolate, "nothing may be imported"));
         return false;
     }
-    enum err e = r->loader->load(r->loader->arg, specifier, referrer, out, &why);
+    enum err e =
+        r->loader->load(r->loader->arg, specifier, referrer, out, &why);
     if (e == OK)
         return true;
     std::string words = why.text[0] != '\0' ? why.text : err_name(e);
@@ -327,8 +327,8 @@ static bool has_exports(v8::Local<v8::Context> context,
 }
 
 /* The source as a classic script; empty when it is not one. */
-static v8::MaybeLocal<v8::Script> compile_classic(
-    v8::Local<v8::Context> context, const Source &source)
+static v8::MaybeLocal<v8::Script>
+compile_classic(v8::Local<v8::Context> context, const Source &source)
 {
     v8::Isolate *isolate = v8::Isolate::GetCurrent();
     v8::TryCatch quiet(isolate);
@@ -443,8 +443,8 @@ enum realm_state realm_state(struct realm *r, struct report *rep)
         break;
     case v8::Promise::kRejected:
         if (rep != nullptr)
-            report_fill(in.context, loading->Result(),
-                        v8::Local<v8::Message>(), rep);
+            report_fill(in.context, loading->Result(), v8::Local<v8::Message>(),
+                        rep);
         r->state = REALM_FAILED;
         break;
     }

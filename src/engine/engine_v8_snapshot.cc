@@ -65,7 +65,8 @@ static const char registry[] =
     "  return ["
     "    (name) => {"
     "      if (!made.has(name))"
-    "        throw new Error(`use(\"${name}\"): no earlier file has that name`);"
+    "        throw new Error(`use(\"${name}\"): no earlier file has that "
+    "name`);"
     "      return made.get(name);"
     "    },"
     "    (name, value) => { made.set(name, value); },"
@@ -104,8 +105,7 @@ static v8::MaybeLocal<v8::UnboundScript> compile(v8::Isolate *isolate,
     v8::ScriptOrigin origin(isolate, text(isolate, name.c_str()));
 #endif
     v8::Local<v8::String> words;
-    if (!v8::String::NewExternalOneByte(isolate, &texts[index])
-             .ToLocal(&words))
+    if (!v8::String::NewExternalOneByte(isolate, &texts[index]).ToLocal(&words))
         return v8::MaybeLocal<v8::UnboundScript>();
     v8::ScriptCompiler::Source source(words, origin);
     return v8::ScriptCompiler::CompileUnboundScript(isolate, &source);
@@ -158,8 +158,8 @@ static bool evaluate_file(v8::Local<v8::Context> context, size_t index,
                 .IsEmpty();
 }
 
-static enum err evaluate_all(v8::Local<v8::Context> context,
-                             Scripts *scripts, struct why *why)
+static enum err evaluate_all(v8::Local<v8::Context> context, Scripts *scripts,
+                             struct why *why)
 {
     v8::Isolate *isolate = v8::Isolate::GetCurrent();
     v8::TryCatch caught(isolate);

@@ -29,10 +29,10 @@ struct image {
 
 /* What this program can load; all of it is compared. */
 struct image_host {
-    const char *version;  /* engine_version() */
-    uint64_t build;       /* engine_build(): which V8 library */
-    uint64_t natives;     /* engine_fingerprint() */
-    uint64_t js;          /* hash of the js/ texts this build carries */
+    const char *version; /* engine_version() */
+    uint64_t build;      /* engine_build(): which V8 library */
+    uint64_t natives;    /* engine_fingerprint() */
+    uint64_t js;         /* hash of the js/ texts this build carries */
 };
 
 /*

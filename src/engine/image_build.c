@@ -30,8 +30,7 @@ struct task {
 typedef enum err child_fn(const struct task *task, struct why *why);
 
 /* Runs fn in a child; its status and sentence come back through a pipe. */
-static enum err in_child(child_fn *fn, const struct task *task,
-                         struct why *why)
+static enum err in_child(child_fn *fn, const struct task *task, struct why *why)
 {
     struct {
         enum err e;
@@ -70,8 +69,7 @@ static enum err in_child(child_fn *fn, const struct task *task,
 
 static enum err build(const struct task *task, struct why *why)
 {
-    struct engine_setup setup = {.mode = ENGINE_BUILD,
-                                 .tables = task->tables};
+    struct engine_setup setup = {.mode = ENGINE_BUILD, .tables = task->tables};
     struct image_host host = image_host_here(task->tables);
     void *payload = NULL;
     size_t n = 0;

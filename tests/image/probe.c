@@ -42,10 +42,10 @@ int main(int argc, char **argv)
     if (argc != 4)
         return 64;
     struct image_host here = image_host_here(natives);
-    struct engine_setup setup = {
-        .mode = strcmp(argv[1], "oneshot") == 0 ? ENGINE_ONESHOT
-                                                : ENGINE_RESIDENT,
-        .tables = natives};
+    struct engine_setup setup = {.mode = strcmp(argv[1], "oneshot") == 0
+                                             ? ENGINE_ONESHOT
+                                             : ENGINE_RESIDENT,
+                                 .tables = natives};
     struct engine_limits limits = {0};
     struct loader loader = {.load = load};
     struct host host = {.origin = clock_mono()};
