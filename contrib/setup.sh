@@ -213,7 +213,7 @@ step() {
 }
 
 compile() {
-    local options=("--with-v8=$v8" "--with-npm=$cache/npm")
+    local todo options=("--with-v8=$v8" "--with-npm=$cache/npm")
     [ -z "$asan" ] || options+=("$asan")
     [ ! -e "$build/libnode/.complete" ] || [ "$v8" != auto ] ||
         options+=("--with-libnode=$build/libnode")
@@ -232,7 +232,8 @@ compile() {
         printf '%s\n' "${options[*]}" >.options
     fi
     # make -q never says yes: config.h has a rule that always runs.
-    ! make -n all 2>/dev/null | grep -q -e ' -o ' ||
+    todo=$(make -n all 2>/dev/null | grep -e ' -o ' || true)
+    [ -z "$todo" ] ||
         say "make (output in ${build#"$src"/}/make.log)"
     step make.log make -j"$(nproc)" all
 }

@@ -21,7 +21,7 @@ let out;
 const scratch = () => out ??= new Uint32Array(9);
 
 function parseQuery(text) {
-    const flat = native.urlParams(text), list = [];
+    const flat = native.urlParams("?" + text), list = [];
     for (let i = 0; i < flat.length; i += 2)
         list.push([flat[i], flat[i + 1]]);
     return list;

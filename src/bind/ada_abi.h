@@ -59,4 +59,34 @@ bool ada_set_pathname(ada_url url, const char *value, size_t n);
 void ada_set_search(ada_url url, const char *value, size_t n);
 void ada_set_hash(ada_url url, const char *value, size_t n);
 
+typedef void *ada_url_search_params;
+typedef void *ada_url_search_params_entries_iter;
+
+typedef struct {
+    ada_string key;
+    ada_string value;
+} ada_string_pair;
+
+typedef struct {
+    const char *data; /* the caller ends it with ada_free_owned_string() */
+    size_t length;
+} ada_owned_string;
+
+/* One "?" in front of input is dropped. The bytes given back are decoded,
+ * and need not be UTF-8. */
+ada_url_search_params ada_parse_search_params(const char *input, size_t n);
+void ada_free_search_params(ada_url_search_params params);
+ada_url_search_params_entries_iter
+ada_search_params_get_entries(ada_url_search_params params);
+bool ada_search_params_entries_iter_has_next(
+    ada_url_search_params_entries_iter iter);
+ada_string_pair
+ada_search_params_entries_iter_next(ada_url_search_params_entries_iter iter);
+void ada_free_search_params_entries_iter(
+    ada_url_search_params_entries_iter iter);
+void ada_search_params_append(ada_url_search_params params, const char *key,
+                              size_t key_n, const char *value, size_t value_n);
+ada_owned_string ada_search_params_to_string(ada_url_search_params params);
+void ada_free_owned_string(ada_owned_string owned);
+
 #endif

@@ -4,15 +4,10 @@
  * Nothing is kept between calls: JavaScript holds a URL as its href and the
  * offsets of its parts, which lives in a snapshot as it is.
  */
-#include "base/buf.h"
 #include "bind/ada_abi.h"
-#include "bind/form.h"
 #include "bind/host.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-#define QUERY_MAX ((size_t)512 * 1024 * 1024) /* V8's longest string */
 
 /* What a Uint32Array of JavaScript receives. */
 struct url_parts {
@@ -98,36 +93,37 @@ static void url_set(struct call *c)
     ret_url(c, u, 3);
 }
 
-/* (string) -> [name, value, ...] */
+/* ("?" query) -> [name, value, ...] */
 static void url_params(struct call *c)
 {
-    struct slice rest = arg_utf8(c, 0), name, value;
-    char *scratch = malloc(rest.n + 1), *at = scratch;
-    if (scratch == NULL) {
-        throw_range(c, "no memory for a query of %zu bytes", rest.n);
-        return;
-    }
+    struct slice query = arg_utf8(c, 0);
+    ada_url_search_params params = ada_parse_search_params(query.p, query.n);
+    ada_url_search_params_entries_iter all =
+        ada_search_params_get_entries(params);
     ret_list(c);
-    while (form_next(&rest, &at, &name, &value)) {
-        list_utf8(c, name);
-        list_utf8(c, value);
+    while (ada_search_params_entries_iter_has_next(all)) {
+        ada_string_pair pair = ada_search_params_entries_iter_next(all);
+        list_utf8(c, (struct slice){pair.key.data, pair.key.length});
+        list_utf8(c, (struct slice){pair.value.data, pair.value.length});
     }
-    free(scratch);
+    ada_free_search_params_entries_iter(all);
+    ada_free_search_params(params);
 }
 
 /* ([name, value, ...]) -> string */
 static void url_params_string(struct call *c)
 {
-    struct buf out;
     uint32_t count = arg_list_count(c, 0);
-    buf_init(&out, QUERY_MAX);
-    for (uint32_t k = 0; k + 1 < count; k += 2)
-        form_put(&out, arg_list_utf8(c, 0, k), arg_list_utf8(c, 0, k + 1));
-    if (out.err == OK)
-        ret_latin1(c, buf_view(&out));
-    else
-        throw_range(c, "a query is %s", err_name(out.err));
-    buf_free(&out);
+    ada_url_search_params params = ada_parse_search_params("", 0);
+    for (uint32_t k = 0; k + 1 < count; k += 2) {
+        struct slice name = arg_list_utf8(c, 0, k);
+        struct slice value = arg_list_utf8(c, 0, k + 1);
+        ada_search_params_append(params, name.p, name.n, value.p, value.n);
+    }
+    ada_owned_string out = ada_search_params_to_string(params);
+    ret_latin1(c, (struct slice){out.data, out.length});
+    ada_free_owned_string(out);
+    ada_free_search_params(params);
 }
 
 const struct native url_natives[] = {{"urlParse", 3, url_parse},

@@ -24,6 +24,7 @@ static const char *const names[VAR_COUNT] = {
     "PATH_TRANSLATED",
     "QUERY_STRING",
     "REDIRECT_HTTP_AUTHORIZATION",
+    "REDIRECT_STATUS",
     "REMOTE_ADDR",
     "REMOTE_USER",
     "REQUEST_METHOD",

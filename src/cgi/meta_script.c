@@ -5,34 +5,6 @@
  */
 #include "cgi/meta_parts.h"
 
-static int hex(char c)
-{
-    if (ascii_digit(c))
-        return c - '0';
-    c = ascii_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool decode(struct meta *m, struct slice s, struct slice *out)
-{
-    char *p = arena_alloc(m->arena, s.n + 1);
-    size_t n = 0;
-    for (size_t i = 0; i < s.n; i++) {
-        p[n] = s.p[i];
-        if (s.p[i] == '%') {
-            int high = i + 1 < s.n ? hex(s.p[i + 1]) : -1;
-            int low = i + 2 < s.n ? hex(s.p[i + 2]) : -1;
-            if (high < 0 || low < 0)
-                return false;
-            p[n] = (char)(high * 16 + low);
-            i += 2;
-        }
-        n++;
-    }
-    *out = (struct slice){p, n};
-    return true;
-}
-
 /* What follows the authority of Apache's mod_proxy_fcgi, or false. */
 static bool proxied(struct slice s, struct slice *rest)
 {
@@ -55,17 +27,25 @@ enum err meta_script(struct meta *m)
     if (s.n == 0)
         s = m->var[VAR_PATH_TRANSLATED];
     if (proxied(s, &rest)) {
-        /* A handler gives "//path" as it is, ProxyPass gives "/path" still
-         * encoded. */
-        s = rest;
-        if (slice_starts(rest, "//"))
-            s = slice_from(rest, 1);
-        else if (!decode(m, rest, &s))
-            return meta_fault(m, 400, "SCRIPT_FILENAME is badly encoded");
+        /*
+         * "//path" is a SetHandler's, decoded. "/path" is ProxyPass's, still
+         * encoded, or that of a SetHandler without its last slash, decoded:
+         * a "%" there cannot be told, and decoding twice would run a file
+         * other than the one the server's access rules saw.
+         */
+        bool handler = slice_starts(rest, "//");
+        s = handler ? slice_from(rest, 1) : rest;
+        if (!handler && slice_find(s, '%') < s.n)
+            return meta_fault(m, 400,
+                              "SCRIPT_FILENAME has a %% that may be encoded or "
+                              "not: end the fcgi:// address with a slash");
     }
     /* Servers that cut at "?" served a file other than the one checked. */
     if (slice_find(s, '?') < s.n || slice_find(s, '\0') < s.n)
         return meta_fault(m, 400, "SCRIPT_FILENAME has a ? or a NUL");
     m->out->script = arena_slice(m->arena, s);
+    if (m->var[VAR_REDIRECT_STATUS].n > 0)
+        m->out->action_script =
+            arena_slice(m->arena, m->var[VAR_PATH_TRANSLATED]);
     return OK;
 }

@@ -26,6 +26,12 @@ struct request {
     bool head;               /* method is HEAD: the reply has no body */
 
     struct slice script;      /* SCRIPT_FILENAME cleaned, empty when none */
+    /*
+     * The script when SCRIPT_FILENAME is this program itself: PATH_TRANSLATED
+     * of a request that an Action sent on (REDIRECT_STATUS is set; a client
+     * cannot set it, so the server has checked that path).
+     */
+    struct slice action_script;
     struct slice script_name; /* SCRIPT_NAME */
     struct slice path_info;   /* PATH_INFO */
     struct slice remote_addr; /* REMOTE_ADDR, empty when none */

@@ -96,6 +96,10 @@ void engine_start(const struct engine_setup *setup)
     fatal_words = setup->fatal;
     v8::V8::SetEntropySource(entropy);
     v8::V8::SetFlagsFromString(mode_flags(setup->mode));
+#if V8_MAJOR_VERSION < 12
+    /* import ... assert { type: "json" }; later engines have `with`. */
+    v8::V8::SetFlagsFromString("--harmony-import-assertions");
+#endif
     if (setup->flags != nullptr)
         v8::V8::SetFlagsFromString(setup->flags);
     platform = setup->mode == ENGINE_RESIDENT

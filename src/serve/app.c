@@ -108,8 +108,26 @@ static enum err find_script(const struct pool_config *config, const char *asked,
     return OK;
 }
 
-enum err app_find(const struct pool_config *config, struct slice script,
-                  char path[static PATH_MAX], struct fault *fault)
+/* Apache's Action and ScriptAlias name the program as the script. */
+static bool is_this_program(const char *path)
+{
+    struct stat a, b;
+    return stat(path, &a) == 0 && stat("/proc/self/exe", &b) == 0 &&
+           a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+static bool copy_name(struct slice s, char out[static PATH_MAX])
+{
+    if (s.n >= PATH_MAX || memchr(s.p, '\0', s.n) != NULL)
+        return false;
+    memcpy(out, s.p, s.n);
+    out[s.n] = '\0';
+    return true;
+}
+
+enum err app_find(const struct pool_config *config,
+                  const struct request *request, char path[static PATH_MAX],
+                  struct fault *fault)
 {
     char asked[PATH_MAX];
     if (config->app != NULL) {
@@ -119,14 +137,21 @@ enum err app_find(const struct pool_config *config, struct slice script,
         memcpy(path, config->app, n + 1);
         return OK;
     }
-    if (script.n == 0)
+    if (request->script.n == 0)
         return refuse(fault, 404,
                       "the web server sent no SCRIPT_FILENAME, and the pool "
                       "has no app");
-    if (script.n >= PATH_MAX || memchr(script.p, '\0', script.n) != NULL)
+    if (!copy_name(request->script, asked))
         return refuse(fault, 404, "SCRIPT_FILENAME is too long");
-    memcpy(asked, script.p, script.n);
-    asked[script.n] = '\0';
+    if (!suffix_ok(asked, config->extensions) && is_this_program(asked)) {
+        if (request->action_script.n == 0)
+            return refuse(fault, 404,
+                          "the web server names this program as the script, "
+                          "and sends no PATH_TRANSLATED with REDIRECT_STATUS "
+                          "(an Action does)");
+        if (!copy_name(request->action_script, asked))
+            return refuse(fault, 404, "PATH_TRANSLATED is too long");
+    }
     return find_script(config, asked, path, fault);
 }
 

@@ -20,13 +20,14 @@
 struct app;
 
 /*
- * Which file answers: the pool's app, or else script (SCRIPT_FILENAME) when
- * it has an allowed suffix and, where the pool has a root, really is under
- * it. Without a root any script that the web server names will do. Opens
+ * Which file answers: the pool's app, or else the request's script when it
+ * has an allowed suffix and, where the pool has a root, really is under it.
+ * Without a root any script that the web server names will do. Opens
  * nothing. On failure *fault has 403, 404 or 500 and a sentence.
  */
-enum err app_find(const struct pool_config *config, struct slice script,
-                  char path[static PATH_MAX], struct fault *fault);
+enum err app_find(const struct pool_config *config,
+                  const struct request *request, char path[static PATH_MAX],
+                  struct fault *fault);
 
 /*
  * Reads the file at path, which must be a regular one. Gives *out. Imports

@@ -10,6 +10,7 @@
 #include "cgi/meta.h"
 #include "serve/app.h"
 #include "serve/pool.h"
+#include "serve/spool.h"
 #include "serve/timing.h"
 #include "serve/watchdog.h"
 
@@ -30,6 +31,7 @@ struct run {
     struct handler *h;
     struct transport *t;
     struct request req;
+    struct spool spool; /* between the exchange and t */
     struct exchange x;
     struct seat *seat; /* NULL until the application is there */
     struct report rep;
@@ -160,9 +162,10 @@ static void watch(struct run *r, int fd)
     short events = 0;
     if (fd < 0)
         return;
-    if (fd == r->t->read_fd && r->x.want_read)
+    bool holds = spool_holds(&r->spool);
+    if (fd == r->t->read_fd && (r->x.want_read || holds))
         events |= POLLIN;
-    if (fd == r->t->write_fd && r->x.out.n > 0)
+    if (fd == r->t->write_fd && r->x.out.n > 0 && !holds)
         events |= POLLOUT;
     if (fd == r->t->gone_fd && !r->gone)
         events = (short)(events | r->gone_events);
@@ -201,6 +204,8 @@ static enum err wait_once(struct run *r, uint64_t now)
         watch(r, r->t->gone_fd);
         if (r->read_since != 0)
             until = sooner(until, r->read_since + r->h->config->body_timeout);
+        if (r->write_since != 0)
+            until = sooner(until, r->write_since + r->h->config->write_timeout);
     }
     enum err e = loop_wait(&r->loop, until);
     return e == ERR_IO ? e : OK;
@@ -222,6 +227,23 @@ static void look_if_gone(struct run *r)
         r->gone = true;
     else /* bytes nobody wants yet: they would wake us for ever */
         r->gone_events = POLLRDHUP;
+}
+
+/* While the reply waits for the body (spool.h): takes in what has come. */
+static void absorb(struct run *r, uint64_t now)
+{
+    if (!spool_holds(&r->spool))
+        return;
+    if (spool_fill(&r->spool)) {
+        r->readable = true;
+        r->read_since = 0;
+    } else if (r->read_since == 0) {
+        r->read_since = now;
+    } else if (now >= r->read_since + r->h->config->body_timeout) {
+        spool_stop(&r->spool, ERR_TIMEOUT);
+        r->readable = true;
+        r->read_since = 0;
+    }
 }
 
 static bool body_is_late(const struct run *r, uint64_t now)
@@ -276,9 +298,10 @@ static enum err fire(struct run *r, uint64_t now, bool *did)
 static void flush(struct run *r)
 {
     struct exchange *x = &r->x;
+    absorb(r, clock_mono());
     size_t before = x->out.n;
     r->t->last = x->reply == REPLY_WHOLE;
-    if (exchange_flush(x) != ERR_AGAIN) {
+    if (exchange_flush(x) != ERR_AGAIN || spool_holds(&r->spool)) {
         r->write_since = 0;
         return;
     }
@@ -364,7 +387,7 @@ static bool obtain_seat(struct run *r)
     char path[PATH_MAX];
     struct fault why = {0};
     r->deadline = r->started + r->h->config->request_timeout;
-    if (app_find(r->h->config, r->req.script, path, &why) != OK) {
+    if (app_find(r->h->config, &r->req, path, &why) != OK) {
         fault(r, LOG_WARN, why.status, why.why.text);
         return false;
     }
@@ -403,20 +426,48 @@ static bool drain(struct run *r)
 {
     r->t->last = true;
     while (r->x.out.n > 0) {
+        absorb(r, clock_mono());
         size_t before = r->x.out.n;
         enum err e = exchange_flush(&r->x);
         if (e != ERR_AGAIN)
             break;
         if (r->x.out.n < before)
             continue;
-        struct pollfd p = {.fd = r->t->write_fd, .events = POLLOUT};
-        uint64_t until = clock_mono() + r->h->config->write_timeout;
-        if (poll(&p, 1, clock_poll_ms(until)) == 0) {
+        bool holds = spool_holds(&r->spool);
+        struct pollfd p = {.fd = holds ? r->t->read_fd : r->t->write_fd,
+                           .events = holds ? POLLIN : POLLOUT};
+        uint64_t until = clock_mono() + (holds ? r->h->config->body_timeout
+                                               : r->h->config->write_timeout);
+        if (poll(&p, 1, clock_poll_ms(until)) == 0 && !holds) {
             log_info("the client does not take the reply");
             return false;
         }
     }
     return exchange_done(&r->x);
+}
+
+/*
+ * By CGI a body that no script will read is read here: mod_cgid would take
+ * the broken pipe for a broken script, and never look at the reply.
+ */
+static void discard_body(struct run *r)
+{
+    char trash[16 * 1024];
+    size_t got = 1;
+    uint64_t until = clock_mono() + r->h->config->body_timeout;
+    const char *length = meta_var(r->t->params, "CONTENT_LENGTH");
+    if (!r->h->alone || length == NULL || length[0] == '\0')
+        return;
+    while (got > 0 && clock_mono() < until) {
+        enum err e = r->t->ops->read(r->t, trash, sizeof(trash), &got);
+        if (e == ERR_AGAIN) {
+            struct pollfd p = {.fd = r->t->read_fd, .events = POLLIN};
+            poll(&p, 1, clock_poll_ms(until));
+            got = 1;
+        } else if (e != OK) {
+            return;
+        }
+    }
 }
 
 static void end_reply(struct run *r)
@@ -491,6 +542,7 @@ static void serve(struct run *r, const struct meta_limits *limits)
     struct fault why = {0};
     enum err e = meta_parse(r->t->params, limits, &r->h->arena, &r->req, &why);
     name_request(r);
+    spool_init(&r->spool, r->t, &r->req, r->h->config->max_body, !r->h->alone);
     timing_mark("request");
     if (e != OK)
         fault(r, LOG_WARN, why.status, why.why.text);
@@ -498,6 +550,8 @@ static void serve(struct run *r, const struct meta_limits *limits)
         respond(r);
     if (r->seat != NULL)
         watchdog_disarm();
+    if (!r->asked)
+        discard_body(r);
     end_reply(r);
     log_done(r);
     if (r->seat != NULL && can_run(r) && r->asked)
@@ -518,7 +572,7 @@ void handler_run(struct handler *h, struct transport *t)
                     .gone_events = POLLIN | POLLRDHUP};
     report_init(&r.rep);
     h->rid = h->rid == INT32_MAX ? 1 : h->rid + 1;
-    exchange_init(&r.x, t, &r.req, &h->rules, h->rid, c->max_body);
+    exchange_init(&r.x, &r.spool.t, &r.req, &h->rules, h->rid, c->max_body);
     r.x.show_errors = c->show_errors;
     current = &r;
     current_thread = pthread_self();
@@ -530,6 +584,7 @@ void handler_run(struct handler *h, struct transport *t)
         pool_give(h->pool, r.seat);
     t->ops->done(t);
     exchange_free(&r.x);
+    spool_free(&r.spool);
     report_free(&r.rep);
     arena_reset(&h->arena);
     log_about(c->name, NULL);

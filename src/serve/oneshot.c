@@ -12,7 +12,8 @@
 #include "serve/watchdog.h"
 
 #include <signal.h>
-#include <string.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char late_reply[] = "Status: 504 Gateway Timeout\r\n"
@@ -61,9 +62,28 @@ void oneshot_refuse(void)
     say(STDOUT_FILENO, refusal, sizeof(refusal) - 1);
 }
 
+/*
+ * Apache's Action runs this program as the script, with the function's file
+ * as the path after it. REDIRECT_STATUS shows that the server did that: a
+ * client that names the program itself must not choose the file.
+ */
+static void follow_action(void)
+{
+    struct stat script, program;
+    const char *name = getenv("SCRIPT_FILENAME");
+    const char *path = getenv("PATH_TRANSLATED");
+    if (name == NULL || path == NULL || getenv("REDIRECT_STATUS") == NULL)
+        return;
+    if (stat(name, &script) == 0 && stat("/proc/self/exe", &program) == 0 &&
+        script.st_dev == program.st_dev && script.st_ino == program.st_ino &&
+        setenv("SCRIPT_FILENAME", path, 1) != 0)
+        unsetenv("SCRIPT_FILENAME");
+}
+
 _Noreturn void oneshot_run(const struct config *config,
                            const struct image *image)
 {
+    follow_action();
     struct pool_config one = config->cgi;
     struct transport_ops ops;
     struct handler handler;

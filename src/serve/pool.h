@@ -46,8 +46,7 @@ void pool_free(struct pool *p);
  * a second has passed.
  */
 enum err pool_take(struct pool *p, const char *path, int fd, uint64_t deadline,
-                   struct seat **out, struct fault *fault,
-                   struct report *rep);
+                   struct seat **out, struct fault *fault, struct report *rep);
 /* The load that was going on failed after all: remembers it too. */
 void pool_failed(struct pool *p, struct seat *s, const struct report *rep);
 /* takes s back. An engine that was stopped, or is old, ends. */

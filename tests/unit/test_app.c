@@ -69,7 +69,8 @@ static int tear_down(void **state)
 
 static enum err find(const char *script)
 {
-    return app_find(&pool, slice_of(script), found, &fault);
+    const struct request request = {.script = slice_of(script)};
+    return app_find(&pool, &request, found, &fault);
 }
 
 static void with_root(void)
