@@ -25,7 +25,7 @@ struct request {
     uint64_t content_length; /* bytes; 0 unless BODY_LENGTH */
     bool head;               /* method is HEAD: the reply has no body */
 
-    struct slice script;      /* SCRIPT_FILENAME cleaned, empty when none */
+    struct slice script; /* SCRIPT_FILENAME cleaned, empty when none */
     /*
      * The script when SCRIPT_FILENAME is this program itself: PATH_TRANSLATED
      * of a request that an Action sent on (REDIRECT_STATUS is set; a client

@@ -190,8 +190,8 @@ static enum err evaluate_all(v8::Local<v8::Context> context, Scripts *scripts,
  * A context of its own for the warm-up: compiled code belongs to the script,
  * which the image's context shares; nothing else of it goes into the image.
  */
-static enum err warm_up(v8::Isolate *isolate, Scripts *scripts, warm_fn *warm,
-                        struct why *why)
+static enum err warm_up(v8::Isolate *isolate, Scripts *scripts,
+                        Buffers *buffers, warm_fn *warm, struct why *why)
 {
     v8::HandleScope handles(isolate);
     v8::Local<v8::Context> context = v8::Context::New(isolate);
@@ -199,10 +199,9 @@ static enum err warm_up(v8::Isolate *isolate, Scripts *scripts, warm_fn *warm,
     enum err e = evaluate_all(context, scripts, why);
     if (e != OK || warm == nullptr)
         return e;
-    Buffers buffers(0);
     struct engine engine = {};
     engine.isolate = isolate;
-    engine.buffers = &buffers;
+    engine.buffers = buffers;
     isolate->SetData(0, &engine);
     struct realm *r = realm_adopt(&engine, context);
     struct report rep;
@@ -218,6 +217,7 @@ static enum err warm_up(v8::Isolate *isolate, Scripts *scripts, warm_fn *warm,
 
 enum err engine_snapshot(warm_fn *warm, void **out, size_t *n, struct why *why)
 {
+    Buffers buffers(0); /* the collector may free into it until the end */
     v8::SnapshotCreator creator(engine_references());
     v8::Isolate *isolate = creator.GetIsolate();
     isolate->SetMicrotasksPolicy(v8::MicrotasksPolicy::kExplicit);
@@ -225,7 +225,7 @@ enum err engine_snapshot(warm_fn *warm, void **out, size_t *n, struct why *why)
     enum err e;
     {
         Scripts scripts(js_files_count);
-        e = warm_up(isolate, &scripts, warm, why);
+        e = warm_up(isolate, &scripts, &buffers, warm, why);
         v8::HandleScope handles(isolate);
         v8::Local<v8::Context> context = v8::Context::New(isolate);
         v8::Context::Scope inside(context);
