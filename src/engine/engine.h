@@ -73,7 +73,7 @@ struct engine_use {
 void engine_use(struct engine *e, struct engine_use *out);
 /* The hash of a string in this isolate: shows the seed, for tests. */
 uint32_t engine_hash(struct engine *e, struct slice text);
-/* Tells V8 now is a good time to collect; at most about ms long. */
+/* Runs the tasks V8 has put off; call it while nothing is served. */
 void engine_idle(struct engine *e);
 
 /* A context. host is what call_host() gives to natives; borrowed. */

@@ -109,17 +109,25 @@ struct Entered {
 };
 
 /* engine_v8.cc */
+struct engine *engine_of(v8::Isolate *isolate);
+/* Runs what V8 itself has to do on this thread. */
+void engine_pump(v8::Isolate *isolate);
+
+/* engine_v8_realm.cc */
 struct realm *realm_adopt(struct engine *e, v8::Local<v8::Context> context);
 struct realm *realm_of(v8::Local<v8::Context> context);
-enum err realm_threw(struct realm *r, const v8::TryCatch &caught,
-                     struct report *rep);
 enum err realm_call_hook(struct realm *r, enum hook h, int argc,
                          v8::Local<v8::Value> *argv, struct report *rep);
 void realm_checkpoint(struct realm *r);
+void promise_reject(v8::PromiseRejectMessage message);
+
+/* engine_v8_report.cc */
+enum err realm_threw(struct realm *r, const v8::TryCatch &caught,
+                     struct report *rep);
 void report_fill(v8::Local<v8::Context> context, v8::Local<v8::Value> thrown,
                  v8::Local<v8::Message> message, struct report *rep);
-struct engine *engine_of(v8::Isolate *isolate);
-extern const struct native *const *engine_tables;
+/* A string's bytes as UTF-8, for a message; "" when there are none. */
+std::string utf8(v8::Isolate *isolate, v8::Local<v8::Value> v);
 
 /* engine_v8_call.cc */
 void trampoline(const v8::FunctionCallbackInfo<v8::Value> &info);
@@ -140,7 +148,17 @@ static inline v8::Local<v8::String> text(v8::Isolate *isolate, const char *s)
     return v8::String::NewFromUtf8(isolate, s).ToLocalChecked();
 }
 
-/* A string's bytes as UTF-8, for a message; "" when there are none. */
-std::string utf8(v8::Isolate *isolate, v8::Local<v8::Value> v);
+/* Where a source text is from, for stacks and messages. */
+static inline v8::ScriptOrigin origin_of(v8::Isolate *isolate, const char *name,
+                                         bool module)
+{
+#if V8_MAJOR_VERSION >= 12
+    return v8::ScriptOrigin(text(isolate, name), 0, 0, false, -1,
+                            v8::Local<v8::Value>(), false, false, module);
+#else
+    return v8::ScriptOrigin(isolate, text(isolate, name), 0, 0, false, -1,
+                            v8::Local<v8::Value>(), false, false, module);
+#endif
+}
 
 #endif

@@ -74,19 +74,6 @@ static bool fetch_source(struct realm *r, const char *specifier,
     return false;
 }
 
-static v8::ScriptOrigin origin_of(v8::Isolate *isolate, const char *path,
-                                  bool module)
-{
-    v8::Local<v8::String> name = text(isolate, path);
-#if V8_MAJOR_VERSION >= 12
-    return v8::ScriptOrigin(name, 0, 0, false, -1, v8::Local<v8::Value>(),
-                            false, false, module);
-#else
-    return v8::ScriptOrigin(isolate, name, 0, 0, false, -1,
-                            v8::Local<v8::Value>(), false, false, module);
-#endif
-}
-
 /* ---- the module map (HTML 8.1.3.8) ------------------------------------- */
 
 static module_entry *entry_by_path(struct realm *r, const std::string &path)

@@ -73,25 +73,16 @@ static const char registry[] =
     "  ];"
     "})()";
 
-static v8::MaybeLocal<v8::Value> run(v8::Local<v8::Context> context,
-                                     const std::string &source,
-                                     const std::string &name)
+static v8::Local<v8::Array> make_registry(v8::Local<v8::Context> context)
 {
     v8::Isolate *isolate = v8::Isolate::GetCurrent();
-#if V8_MAJOR_VERSION >= 12
-    v8::ScriptOrigin origin(text(isolate, name.c_str()));
-#else
-    v8::ScriptOrigin origin(isolate, text(isolate, name.c_str()));
-#endif
-    v8::Local<v8::String> words;
-    v8::Local<v8::Script> script;
-    if (!v8::String::NewFromUtf8(isolate, source.data(),
-                                 v8::NewStringType::kNormal,
-                                 static_cast<int>(source.size()))
-             .ToLocal(&words) ||
-        !v8::Script::Compile(context, words, &origin).ToLocal(&script))
-        return v8::MaybeLocal<v8::Value>();
-    return script->Run(context);
+    v8::ScriptCompiler::Source source(
+        text(isolate, registry), origin_of(isolate, "snapcgi:registry", false));
+    return v8::ScriptCompiler::Compile(context, &source)
+        .ToLocalChecked()
+        ->Run(context)
+        .ToLocalChecked()
+        .As<v8::Array>();
 }
 
 /* A file's text as a function, compiled once for all contexts. */
@@ -99,15 +90,11 @@ static v8::MaybeLocal<v8::UnboundScript> compile(v8::Isolate *isolate,
                                                  size_t index)
 {
     std::string name = std::string("snapcgi:") + js_files[index].name;
-#if V8_MAJOR_VERSION >= 12
-    v8::ScriptOrigin origin(text(isolate, name.c_str()));
-#else
-    v8::ScriptOrigin origin(isolate, text(isolate, name.c_str()));
-#endif
     v8::Local<v8::String> words;
     if (!v8::String::NewExternalOneByte(isolate, &texts[index]).ToLocal(&words))
         return v8::MaybeLocal<v8::UnboundScript>();
-    v8::ScriptCompiler::Source source(words, origin);
+    v8::ScriptCompiler::Source source(words,
+                                      origin_of(isolate, name.c_str(), false));
     return v8::ScriptCompiler::CompileUnboundScript(isolate, &source);
 }
 
@@ -164,9 +151,7 @@ static enum err evaluate_all(v8::Local<v8::Context> context, Scripts *scripts,
     v8::Isolate *isolate = v8::Isolate::GetCurrent();
     v8::TryCatch caught(isolate);
     v8::Local<v8::Object> natives = natives_object(context);
-    v8::Local<v8::Array> pair = run(context, registry, "snapcgi:registry")
-                                    .ToLocalChecked()
-                                    .As<v8::Array>();
+    v8::Local<v8::Array> pair = make_registry(context);
     for (size_t i = 0; i < js_files_count; i++) {
         if (evaluate_file(context, i, &(*scripts)[i], natives, pair))
             continue;
