@@ -2,8 +2,7 @@
  * abort.js - AbortController and AbortSignal (DOM 3).
  *
  * For other files: isAbortSignal(v), newSignal(), signalAbort(signal,
- * reason), addAbortAlgorithm(signal, fn), removeAbortAlgorithm(signal, fn),
- * createDependentSignal(list).
+ * reason), createDependentSignal(list).
  */
 const {
     brand, expose, illegal, requireArgs, toSequence, toUnsignedLongLong
@@ -108,12 +107,6 @@ function addAbortAlgorithm(signal, fn) {
         s.algorithms.push(fn);
 }
 
-function removeAbortAlgorithm(signal, fn) {
-    const list = stateOf(signal).algorithms, i = list.indexOf(fn);
-    if (i !== -1)
-        list.splice(i, 1);
-}
-
 // 3.2 create-a-dependent-abort-signal
 function createDependentSignal(signals) {
     const result = newSignal(), s = stateOf(result);
@@ -150,5 +143,5 @@ late.signal = {
 
 return {
     AbortController, AbortSignal, isAbortSignal, newSignal, signalAbort,
-    addAbortAlgorithm, removeAbortAlgorithm, createDependentSignal
+    createDependentSignal
 };

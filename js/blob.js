@@ -5,8 +5,8 @@
  * never changed and never given to a script. utf8Decode(bytes) is the
  * Encoding Standard's "UTF-8 decode" (6). BlobSlots is for clone.js.
  */
-const { toUSVString, toDOMString, toEnum, toSequence, toDictionary,
-    toLongLong, isBufferSource, bytesOf, brand, expose } = use("webidl");
+const { toUSVString, toEnum, toSequence, toDictionary, toLongLong,
+    isBufferSource, bytesOf, brand, expose } = use("webidl");
 const { concat, readableFromBytes } = use("streams");
 
 class Slots extends function (o) { return o; } {
@@ -74,7 +74,7 @@ class Blob {
         const { type = "" } = options;
         const self = Reflect.construct(native.HostObject, [], new.target);
         new Slots(self, process(parts, endings),
-            normalType(toDOMString(type)));
+            normalType(`${type}`));
         return self;
     }
     get size() { return Slots.bytes(this).length; }
@@ -84,7 +84,7 @@ class Blob {
         start = start === undefined ? 0 : toLongLong(start, clamp);
         end = end === undefined ? bytes.length : toLongLong(end, clamp);
         const type = contentType === undefined ? ""
-            : normalType(toDOMString(contentType));
+            : normalType(`${contentType}`);
         // subarray counts from the end and clamps as 3.3.1 asks
         return newBlob(bytes.subarray(start, end), type);
     }

@@ -121,6 +121,9 @@ class Body {
     }
 }
 
+// no prototype: a script's Object.prototype.source is not ours
+Object.setPrototypeOf(Body.prototype, null);
+
 const isUnusable = (body) => body.used || (body.stream !== undefined &&
     (isDisturbed(body.stream) || isLocked(body.stream)));
 

@@ -3,8 +3,10 @@
  *
  * V8 meets a platform object by its internal field and asks for a copy.
  */
-const { requireArgs, toDictionary, toSequence } = use("webidl");
+const { checkGlobal, isObject, requireArgs, toDictionary, toSequence } =
+    use("webidl");
 const { domError, DOMExceptionSlots } = use("exception");
+const { interfaceOf } = use("inspect");
 const { BlobSlots } = use("blob");
 
 const kinds = [DOMExceptionSlots, BlobSlots];
@@ -17,14 +19,24 @@ function copyObject(object) {
     throw refuse("The object could not be cloned.");
 }
 
-function structuredClone(value, options = undefined) {
-    requireArgs(arguments.length, 1, "structuredClone");
-    const { transfer } = toDictionary(options, "options");
-    const list = transfer === undefined ? []
-        : toSequence(transfer, (v) => v, "transfer");
-    if (new Set(list).size !== list.length)
-        throw refuse("A value is in the transfer list twice.");
-    return native.clone(value, list, copyObject, refuse);
-}
+// An interface's object that is not of these kinds. One inside another value
+// is not found: V8 sees an ordinary object.
+const isForeign = (v) => isObject(v) && interfaceOf(v) !== undefined &&
+    !kinds.some((kind) => kind.has(v));
 
-return { structuredClone };
+const operations = {
+    structuredClone(value, options = undefined) {
+        checkGlobal(this);
+        requireArgs(arguments.length, 1, "structuredClone");
+        const { transfer } = toDictionary(options, "options");
+        const list = transfer === undefined ? []
+            : toSequence(transfer, (v) => v, "transfer");
+        if (new Set(list).size !== list.length)
+            throw refuse("A value is in the transfer list twice.");
+        if (isForeign(value))
+            throw refuse("The object could not be cloned.");
+        return native.clone(value, list, copyObject, refuse);
+    }
+};
+
+return operations;

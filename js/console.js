@@ -1,14 +1,13 @@
 /*
  * console.js - console (Console Standard).
  *
- *   format(args)   the text of console.log, format specifiers applied
  *   report(e, what)   logs an exception nobody caught
  */
 const { isObject, defineOperation } = use("webidl");
 const { late } = use("events");
 const {
-    inspect, KIND, ITEMS, TOTAL, dataOf, descriptorText, functionText, keysOf,
-    mapEntries, ownProperty, primitiveText, setValues
+    inspect, KIND, ITEMS, TOTAL, dataOf, descriptorText, firstKeys,
+    functionText, keysOf, mapEntries, ownProperty, primitiveText, setValues
 } = use("inspect");
 
 // ---- the Formatter (Console 2.2) -----------------------------------------
@@ -128,8 +127,8 @@ function tableRows(data) {
     if (kind === KIND.SET)
         return ["(iteration index)", [...setValues(data)].slice(0, ITEMS)
             .map((value, i) => [`${i}`, value])];
-    return ["(index)", keysOf(data).slice(0, ITEMS).map((key) =>
-        [`${String(key)}`, ownProperty(data, key).value])];
+    return ["(index)", firstKeys(data).map((key) =>
+        [String(key), ownProperty(data, key)?.value])];
 }
 
 function tableText(data, only) {
@@ -266,4 +265,4 @@ Object.defineProperty(console, Symbol.toStringTag,
 
 late.report = report;
 
-return { console, inspect, format, report };
+return { console, inspect, report };

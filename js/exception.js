@@ -17,7 +17,8 @@ const CODES = {
     QUOTA_EXCEEDED_ERR: 22, TIMEOUT_ERR: 23, INVALID_NODE_TYPE_ERR: 24,
     DATA_CLONE_ERR: 25
 };
-const CODE_OF = {
+// in a function: not in the image
+const codeOf = (name) => ({
     __proto__: null, IndexSizeError: 1, HierarchyRequestError: 3,
     WrongDocumentError: 4, InvalidCharacterError: 5,
     NoModificationAllowedError: 7, NotFoundError: 8, NotSupportedError: 9,
@@ -26,7 +27,7 @@ const CODE_OF = {
     TypeMismatchError: 17, SecurityError: 18, NetworkError: 19,
     AbortError: 20, URLMismatchError: 21, QuotaExceededError: 22,
     TimeoutError: 23, InvalidNodeTypeError: 24, DataCloneError: 25
-};
+})[name] ?? 0;
 
 class Slots extends function (o) { return o; } {
     #name;
@@ -61,7 +62,7 @@ class DOMException {
     }
     get name() { return Slots.name(this); }
     get message() { return Slots.message(this); }
-    get code() { return CODE_OF[Slots.name(this)] ?? 0; }
+    get code() { return codeOf(Slots.name(this)); }
 }
 Object.setPrototypeOf(DOMException.prototype, Error.prototype);
 expose(DOMException, "DOMException", CODES);

@@ -1,15 +1,27 @@
 /*
  * globals.js - the one file that writes to globalThis (Web IDL 3.7.1, 3.8).
  */
-// [Replaceable]: assigning makes an ordinary property of it
-function attribute(name, get) {
-    const { get: getter, set: setter } = Object.getOwnPropertyDescriptor({
-        get [name]() { return get(); },
-        set [name](value) { property(name, value, true); }
+function attribute(name, value) {
+    const { get } = Object.getOwnPropertyDescriptor({
+        get [name]() {
+            checkGlobal(this);
+            return value ?? globalThis;
+        }
     }, name);
-    Object.defineProperty(globalThis, name, {
-        get: getter, set: setter, enumerable: true, configurable: true
-    });
+    Object.defineProperty(globalThis, name,
+        { get, enumerable: true, configurable: true });
+}
+
+// [Replaceable]: assigning makes an ordinary property of it
+function replaceable(name, value) {
+    attribute(name, value);
+    const { set } = Object.getOwnPropertyDescriptor({
+        set [name](v) {
+            checkGlobal(this);
+            property(name, v, true);
+        }
+    }, name);
+    Object.defineProperty(globalThis, name, { set });
 }
 
 function property(name, value, enumerable) {
@@ -27,6 +39,7 @@ function operations(module, ...names) {
         property(name, module[name], true);
 }
 
+const { checkGlobal } = use("webidl");
 const events = use("events");
 const { performance } = use("performance");
 const { crypto } = use("crypto");
@@ -48,14 +61,13 @@ interfaces(use("headers"), "Headers");
 interfaces(use("request"), "Request");
 interfaces(use("response"), "Response");
 interfaces(use("crypto"), "Crypto");
-interfaces(use("handler"), "FetchEvent");
 operations(use("timers"), "setTimeout", "setInterval", "clearTimeout",
     "clearInterval", "queueMicrotask");
 operations(use("text"), "atob", "btoa");
 operations(use("clone"), "structuredClone");
 
 property("console", use("console").console, false);
-attribute("self", () => globalThis);
-attribute("performance", () => performance);
-attribute("crypto", () => crypto);
+replaceable("self", undefined); // the global object itself
+replaceable("performance", performance);
+attribute("crypto", crypto);
 events.makeGlobalTarget(globalThis);

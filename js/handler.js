@@ -43,69 +43,78 @@ const kindOf = (v) => v === null ? "null" : isObject(v)
     ? `an object (${Object.prototype.toString.call(v).slice(8, -1)})`
     : v === undefined ? "undefined" : `a ${typeof v}`;
 
-/* ---- FetchEvent: Service Workers 4.4 and 4.6 ---------------------------- */
+/* ---- the classic form: Service Workers 4.4 and 4.6 ---------------------- */
 
-let eventExchange, answerOf;
+// Made when a request asks for it: most applications export a handler.
+function makeFetchEvent() {
+    let begin, answerOf;
 
-class ExtendableEvent extends Event {
-    #exchange; // undefined when a script made the event
-    #open = 0; // promises that keep the event alive, and the dispatch itself
-    constructor(type, eventInitDict = undefined) {
-        requireArgs(arguments.length, 1, "ExtendableEvent");
-        super(type, eventInitDict);
+    class ExtendableEvent extends Event {
+        #exchange; // undefined when a script made the event
+        #open = 0; // promises that keep it alive, and the dispatch itself
+        constructor(type, eventInitDict = undefined) {
+            requireArgs(arguments.length, 1, "ExtendableEvent");
+            super(type, eventInitDict);
+        }
+        static {
+            begin = (event, exchange) => {
+                event.#exchange = exchange;
+                event.#open = 1;
+                return () => { event.#open--; };
+            };
+        }
+        waitUntil(f) {
+            this.#open;
+            requireArgs(arguments.length, 1, "ExtendableEvent.waitUntil");
+            if (this.#open === 0)
+                throw domError("InvalidStateError", "The event is over");
+            this.#open++;
+            const close = () => { this.#open--; };
+            apply(then, resolved(f), [close, close]);
+            this.#exchange.waitUntil(f);
+        }
     }
-    static {
-        eventExchange = (event, exchange) => {
-            event.#exchange = exchange;
-            event.#open = 1;
-            return () => { event.#open--; };
-        };
+    expose(ExtendableEvent, "ExtendableEvent");
+
+    class FetchEvent extends ExtendableEvent {
+        #request;
+        #answer;
+        constructor(type, eventInitDict) {
+            requireArgs(arguments.length, 2, "FetchEvent");
+            super(type, eventInitDict);
+            const { request } =
+                toDictionary(eventInitDict, "FetchEvent: init");
+            this.#request = brand(request, isRequest, "Request");
+        }
+        static {
+            answerOf = (event) => event.#answer;
+        }
+        get request() { return this.#request; }
+        respondWith(r) {
+            const answer = this.#answer;
+            requireArgs(arguments.length, 1, "FetchEvent.respondWith");
+            if (this.eventPhase === 0)
+                throw domError("InvalidStateError",
+                    "respondWith() was called after the event");
+            if (answer !== undefined)
+                throw domError("InvalidStateError",
+                    "respondWith() was already called");
+            this.stopImmediatePropagation();
+            this.#answer = resolved(r);
+            this.waitUntil(apply(then, this.#answer, [() => {}, () => {}]));
+        }
     }
-    waitUntil(f) {
-        this.#open;
-        requireArgs(arguments.length, 1, "ExtendableEvent.waitUntil");
-        if (this.#open === 0)
-            throw domError("InvalidStateError", "The event is over");
-        this.#open++;
-        const close = () => { this.#open--; };
-        apply(then, resolved(f), [close, close]);
-        this.#exchange.waitUntil(f);
-    }
+    expose(FetchEvent, "FetchEvent");
+
+    return { FetchEvent, begin, answerOf };
 }
-expose(ExtendableEvent, "ExtendableEvent");
 
-class FetchEvent extends ExtendableEvent {
-    #request;
-    #answer;
-    constructor(type, eventInitDict) {
-        requireArgs(arguments.length, 2, "FetchEvent");
-        super(type, eventInitDict);
-        const { request } = toDictionary(eventInitDict, "FetchEvent: init");
-        this.#request = brand(request, isRequest, "Request");
-    }
-    static {
-        answerOf = (event) => event.#answer;
-    }
-    get request() { return this.#request; }
-    respondWith(r) {
-        const answer = this.#answer;
-        requireArgs(arguments.length, 1, "FetchEvent.respondWith");
-        if (this.eventPhase === 0)
-            throw domError("InvalidStateError",
-                "respondWith() was called after the event");
-        if (answer !== undefined)
-            throw domError("InvalidStateError",
-                "respondWith() was already called");
-        this.stopImmediatePropagation();
-        this.#answer = resolved(r);
-        this.waitUntil(apply(then, this.#answer, [() => {}, () => {}]));
-    }
-}
-expose(FetchEvent, "FetchEvent");
+let classic;
 
 function dispatch(request, ignored, ctx, exchange) {
+    const { FetchEvent, begin, answerOf } = classic ??= makeFetchEvent();
     const event = new FetchEvent("fetch", { request });
-    const done = eventExchange(event, exchange);
+    const done = begin(event, exchange);
     const errors = [];
     fire(globalThis, event, errors);
     done();
@@ -324,5 +333,3 @@ const hooks = {
 };
 native.setHooks([hooks.app, hooks.request, hooks.timers, hooks.readable,
     hooks.writable, hooks.abort, hooks.end, hooks.rejected]);
-
-return { FetchEvent };

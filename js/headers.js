@@ -13,8 +13,8 @@
  *   getField(headers, name)    combined value or null; name in lower case
  *   flatHeaders(headers)       [name, value, ...] as given, for native.reply
  */
-const { toRecord, toSequence, isObject, requireArgs, brand, expose,
-    mixinIterable } = use("webidl");
+const { toByteString, toRecord, toSequence, isObject, requireArgs, brand,
+    expose, mixinIterable } = use("webidl");
 
 // 1 for a tchar, RFC 9110 section 5.6.2
 const TCHAR = new Uint8Array(128);
@@ -54,16 +54,7 @@ function checkValue(value) {
     return from === 0 && to === value.length ? value : value.slice(from, to);
 }
 
-const asString = (v) => `${v}`;
-const toPair = (v) => toSequence(v, asByteString, "A header");
-
-function asByteString(v) {
-    const s = `${v}`;
-    for (let i = 0; i < s.length; i++)
-        if (s.charCodeAt(i) > 255)
-            throw new TypeError(`${show(s)} has a character over 255`);
-    return s;
-}
+const toPair = (v) => toSequence(v, toByteString, "A header");
 
 let of, bare;
 
@@ -123,8 +114,8 @@ class Headers {
         }
         const method = init[Symbol.iterator];
         if (method === undefined || method === null) {
-            for (const [name, value] of toRecord(init, asByteString,
-                asByteString))
+            for (const [name, value] of toRecord(init, toByteString,
+                toByteString))
                 this.#append(name, value);
             return;
         }
@@ -152,14 +143,14 @@ class Headers {
     append(name, value) {
         of(this);
         requireArgs(arguments.length, 2, "Headers.append");
-        name = asByteString(name);
-        this.#append(name, asString(value));
+        name = toByteString(name);
+        this.#append(name, `${value}`);
     }
 
     delete(name) {
         of(this);
         requireArgs(arguments.length, 1, "Headers.delete");
-        const lower = checkName(asString(name));
+        const lower = checkName(`${name}`);
         this.#change();
         this.#remove(lower, 0);
     }
@@ -177,7 +168,7 @@ class Headers {
     get(name) {
         of(this);
         requireArgs(arguments.length, 1, "Headers.get");
-        return combined(this.#fields(), checkName(asString(name)));
+        return combined(this.#fields(), checkName(`${name}`));
     }
 
     getSetCookie() {
@@ -192,15 +183,15 @@ class Headers {
     has(name) {
         of(this);
         requireArgs(arguments.length, 1, "Headers.has");
-        const lower = checkName(asString(name));
+        const lower = checkName(`${name}`);
         return find(this.#fields(), lower) >= 0;
     }
 
     set(name, value) {
         of(this);
         requireArgs(arguments.length, 2, "Headers.set");
-        name = asByteString(name);
-        value = checkValue(asString(value));
+        name = toByteString(name);
+        value = checkValue(`${value}`);
         const lower = checkName(name);
         this.#change();
         const at = find(this.#list, lower);
@@ -286,6 +277,6 @@ function flatHeaders(h) {
 
 return {
     Headers, newHeaders, incomingHeaders, copyHeaders, addIfAbsent,
-    flatHeaders, isToken, asByteString,
+    flatHeaders, isToken,
     getField: (h, lower) => combined(bare.list(h), lower)
 };

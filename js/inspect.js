@@ -92,9 +92,20 @@ function interfaceOf(v) {
     }
 }
 
+// The first ITEMS of keysOf(v), which is no proxy.
+function firstKeys(v) {
+    const length = Array.isArray(v) ? v.length
+        : native.kindOf(v) === KIND.TYPED ? typedLength(v) : 0;
+    return length > MANY
+        ? Array.from({ length: ITEMS }, (_, i) => `${i}`)
+        : keysOf(v).slice(0, ITEMS);
+}
+
+const symbolsOf = (v) => Object.getOwnPropertySymbols(v)
+    .filter((key) => isEnumerable(v, key));
+
 function keysOf(v) {
-    const symbols = Object.getOwnPropertySymbols(v)
-        .filter((key) => isEnumerable(v, key));
+    const symbols = symbolsOf(v);
     let names;
     try {
         names = Object.keys(v);
@@ -103,6 +114,13 @@ function keysOf(v) {
     }
     return symbols.length === 0 ? names : names.concat(symbols);
 }
+
+const MANY = 10000;
+
+// Own keys but the indices. In a long list they are not looked for: each
+// index would become a string.
+const namesOf = (v, length) => length > MANY ? symbolsOf(v)
+    : keysOf(v).filter((key) => !isIndex(key));
 
 const isIndex = (key) =>
     typeof key === "string" && /^(0|[1-9][0-9]{0,9})$/.test(key);
@@ -358,7 +376,7 @@ function arrayShape(v) {
     return {
         prefix: name === "Array" ? "" : prefixOf(v, "Array", `(${length})`),
         open: "[", close: "]", short: name ?? "Array", list: true,
-        numbers: false, keys: keysOf(v).filter((key) => !isIndex(key)),
+        numbers: false, keys: namesOf(v, length),
         items: length === 0 ? undefined : function (c, level) {
             this.numbers = true;
             return arrayItems(v, length, c, level, this);
@@ -403,7 +421,7 @@ function typedShape(v) {
     return {
         prefix: prefixOf(v, typedTag(v), `(${length})`),
         open: "[", close: "]", short: classOf(v) ?? typedTag(v), list: true,
-        numbers: true, keys: keysOf(v).filter((key) => !isIndex(key)),
+        numbers: true, keys: namesOf(v, length),
         items: length === 0 ? undefined : (c) => {
             const out = [];
             for (let i = 0; i < length && i < ITEMS; i++)
@@ -501,7 +519,7 @@ function boxedText(v) {
 function boxedShape(v) {
     const shape = leaf(v, boxedText(v));
     if (shape.base.startsWith("[String"))
-        shape.keys = keysOf(v).filter((key) => !isIndex(key));
+        shape.keys = namesOf(v, v.length);
     return shape;
 }
 
@@ -661,6 +679,7 @@ function shapeOf(v, c) {
 }
 
 return {
-    inspect, KIND, ITEMS, TOTAL, dataOf, descriptorText, functionText, keysOf,
-    mapEntries, ownProperty, primitiveText, setValues
+    inspect, interfaceOf, KIND, ITEMS, TOTAL, dataOf, descriptorText,
+    firstKeys, functionText, keysOf, mapEntries, ownProperty, primitiveText,
+    setValues
 };

@@ -23,6 +23,7 @@ class Performance extends EventTarget {
         return origin ??= native.timeOrigin();
     }
     toJSON() {
+        this.#brand;
         return { timeOrigin: this.timeOrigin };
     }
 }

@@ -8,17 +8,18 @@
  *
  *   serve(rid) -> [Request, Served]
  */
-const { toUSVString, toEnum, toDictionary, requireArgs, brand, expose,
-    isObject } = use("webidl");
+const { toUSVString, toByteString, toEnum, toDictionary, requireArgs, brand,
+    expose, isObject } = use("webidl");
 const { isAbortSignal, newSignal, signalAbort, createDependentSignal } =
     use("abort");
 const { URL } = use("url");
-const { newHeaders, incomingHeaders, copyHeaders, addIfAbsent, isToken,
-    asByteString } = use("headers");
+const { newHeaders, incomingHeaders, copyHeaders, addIfAbsent, isToken } =
+    use("headers");
 const { Body, Incoming, extract, cloneBody, moveBody, isUnusable,
     mixinBody } = use("body");
 
 const DEFAULTS = {
+    __proto__: null,
     cache: "default",
     credentials: "same-origin",
     destination: "",
@@ -33,39 +34,30 @@ const DEFAULTS = {
     referrerPolicy: ""
 };
 
-const ENUMS = {
-    __proto__: null,
-    cache: ["default", "no-store", "reload", "no-cache", "force-cache",
-        "only-if-cached"],
-    credentials: ["omit", "same-origin", "include"],
-    duplex: ["half"],
-    mode: ["navigate", "same-origin", "no-cors", "cors"],
-    priority: ["high", "low", "auto"],
-    redirect: ["follow", "error", "manual"],
-    referrerPolicy: ["", "no-referrer", "no-referrer-when-downgrade",
-        "same-origin", "origin", "strict-origin", "origin-when-cross-origin",
-        "strict-origin-when-cross-origin", "unsafe-url"]
-};
-
-// in the order a dictionary is read; null: taken as it is
-const MEMBERS = {
-    __proto__: null,
-    body: null,
-    cache: toEnum,
-    credentials: toEnum,
-    duplex: toEnum,
-    headers: null,
-    integrity: (v) => `${v}`,
-    keepalive: (v) => !!v,
-    method: asByteString,
-    mode: toEnum,
-    priority: toEnum,
-    redirect: toEnum,
-    referrer: toUSVString,
-    referrerPolicy: toEnum,
-    signal: null,
-    window: null
-};
+// In the order a dictionary is read: [name, conversion, what it takes].
+// Made when it is first used, so that it is not in the image.
+let members;
+const makeMembers = () => [
+    ["body"],
+    ["cache", toEnum, ["default", "no-store", "reload", "no-cache",
+        "force-cache", "only-if-cached"]],
+    ["credentials", toEnum, ["omit", "same-origin", "include"]],
+    ["duplex", toEnum, ["half"]],
+    ["headers"],
+    ["integrity", (v) => `${v}`],
+    ["keepalive", Boolean],
+    ["method", toByteString],
+    ["mode", toEnum, ["navigate", "same-origin", "no-cors", "cors"]],
+    ["priority", toEnum, ["high", "low", "auto"]],
+    ["redirect", toEnum, ["follow", "error", "manual"]],
+    ["referrer", toUSVString],
+    ["referrerPolicy", toEnum, ["", "no-referrer",
+        "no-referrer-when-downgrade", "same-origin", "origin",
+        "strict-origin", "origin-when-cross-origin",
+        "strict-origin-when-cross-origin", "unsafe-url"]],
+    ["signal"],
+    ["window"]
+];
 
 const NORMAL = ["DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"];
 const SIMPLE = ["GET", "HEAD", "POST"];
@@ -145,17 +137,16 @@ class Made {
             this.follows === undefined ? [] : [this.follows.signal]);
     }
 }
+// no prototype: a script's Object.prototype.mode is not ours
+Object.setPrototypeOf(Made.prototype, null);
 
 function readInit(init) {
     init = toDictionary(init, "Request: init");
     const out = { __proto__: null };
-    for (const key in MEMBERS) {
+    for (const [key, convert, values] of members ??= makeMembers()) {
         const v = init[key];
-        if (v === undefined)
-            continue;
-        const convert = MEMBERS[key];
-        out[key] = convert === null ? v
-            : convert(v, ENUMS[key] ?? `Request: ${key}`, key);
+        if (v !== undefined)
+            out[key] = convert === undefined ? v : convert(v, values, key);
     }
     const { signal } = out;
     if (signal !== undefined && signal !== null &&
@@ -190,7 +181,7 @@ function checkReferrer(referrer) {
 
 // What init says, over what it is based on; step 12 on.
 function applyInit(base, o) {
-    const made = {};
+    const made = { __proto__: null };
     for (const key in DEFAULTS)
         made[key] = o[key] ?? base[key];
     if (o.mode === "navigate")
@@ -276,7 +267,7 @@ class Request {
         if (s.body !== null && isUnusable(s.body))
             throw new TypeError(
                 "Request.clone: the body was read already or is locked");
-        const made = { method: s.method, url: s.url };
+        const made = { __proto__: null, method: s.method, url: s.url };
         for (const key in DEFAULTS)
             made[key] = s[key];
         made.headers = copyHeaders(s.headers);

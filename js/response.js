@@ -4,11 +4,10 @@
  *   responseState(v)   { type, status, statusText, headers, body, url,
  *                        redirected }, or TypeError
  */
-const { toDictionary, toUnsignedShort, toUSVString, requireArgs, brand,
-    expose, isObject } = use("webidl");
+const { toByteString, toDictionary, toUnsignedShort, toUSVString,
+    requireArgs, brand, expose, isObject } = use("webidl");
 const { URL } = use("url");
-const { newHeaders, copyHeaders, addIfAbsent, asByteString } =
-    use("headers");
+const { newHeaders, copyHeaders, addIfAbsent } = use("headers");
 const { extract, cloneBody, isUnusable, mixinBody } = use("body");
 
 const REDIRECTS = [301, 302, 303, 307, 308];
@@ -27,6 +26,9 @@ class State {
     }
 }
 
+// no prototype: a script's Object.prototype.type is not ours
+Object.setPrototypeOf(State.prototype, null);
+
 // reason-phrase, RFC 9112 section 4
 function checkReason(text) {
     for (let i = 0; i < text.length; i++) {
@@ -43,7 +45,7 @@ function initialize(extracted, init) {
     const o = toDictionary(init, "Response: init");
     let { headers, status, statusText } = o;
     status = status === undefined ? 200 : toUnsignedShort(status);
-    statusText = statusText === undefined ? "" : asByteString(statusText);
+    statusText = statusText === undefined ? "" : toByteString(statusText);
     if (status < 200 || status > 599)
         throw new RangeError(`Response: status ${status} is not within ` +
             "200 to 599");

@@ -5,23 +5,23 @@
  * Encodings are UTF-8, UTF-16LE, UTF-16BE and windows-1252 with all their
  * labels; any other label is a RangeError.
  */
-const { toDictionary, isBufferSource, requireArgs, expose } = use("webidl");
+const { toDictionary, isBufferSource, requireArgs, checkGlobal, expose } =
+    use("webidl");
 const { domError } = use("exception");
 
 // 4.2: the numbers are those of enum encoding in bind/decode.h
 const NAMES = ["utf-8", "utf-16le", "utf-16be", "windows-1252"];
-const LABELS = { __proto__: null };
-[
-    "unicode-1-1-utf-8 unicode11utf8 unicode20utf8 utf-8 utf8 x-unicode20utf8",
-    "csunicode iso-10646-ucs-2 ucs-2 unicode unicodefeff utf-16 utf-16le",
-    "unicodefffe utf-16be",
-    "ansi_x3.4-1968 ascii cp1252 cp819 csisolatin1 ibm819 iso-8859-1 " +
+// in a function: not in the image
+const encodingOf = (label) => [
+    " unicode-1-1-utf-8 unicode11utf8 unicode20utf8 utf-8 utf8 " +
+        "x-unicode20utf8 ",
+    " csunicode iso-10646-ucs-2 ucs-2 unicode unicodefeff utf-16 utf-16le ",
+    " unicodefffe utf-16be ",
+    " ansi_x3.4-1968 ascii cp1252 cp819 csisolatin1 ibm819 iso-8859-1 " +
         "iso-ir-100 iso8859-1 iso88591 iso_8859-1 iso_8859-1:1987 l1 latin1 " +
-        "us-ascii windows-1252 x-cp1252"
-].forEach((labels, encoding) => {
-    for (const label of labels.split(" "))
-        LABELS[label] = encoding;
-});
+        "us-ascii windows-1252 x-cp1252 "
+].findIndex((labels) => label !== "" && !label.includes(" ") &&
+    labels.includes(` ${label} `));
 const FATAL = 1, IGNORE_BOM = 2, STREAM = 4;
 const STATE_SIZE = 5; // struct decoder in bind/decode.h
 
@@ -66,8 +66,8 @@ class TextDecoder {
         label = `${label}`;
         const { fatal, ignoreBOM } = toDictionary(options, "options");
         const trimmed = label.replace(/^[\t\n\f\r ]+|[\t\n\f\r ]+$/g, "");
-        this.#encoding = LABELS[trimmed.toLowerCase()];
-        if (this.#encoding === undefined)
+        this.#encoding = encodingOf(trimmed.toLowerCase());
+        if (this.#encoding === -1)
             throw new RangeError(
                 `TextDecoder: the encoding "${label}" is not supported`);
         this.#flags = (fatal ? FATAL : 0) | (ignoreBOM ? IGNORE_BOM : 0);
@@ -98,21 +98,25 @@ class TextDecoder {
 }
 expose(TextDecoder, "TextDecoder");
 
-function atob(data) {
-    requireArgs(arguments.length, 1, "atob");
-    const text = native.base64Decode(`${data}`);
-    if (text === null)
-        throw domError("InvalidCharacterError", "atob: data is not base64");
-    return text;
-}
+const operations = {
+    atob(data) {
+        checkGlobal(this);
+        requireArgs(arguments.length, 1, "atob");
+        const text = native.base64Decode(`${data}`);
+        if (text === null)
+            throw domError("InvalidCharacterError",
+                "atob: data is not base64");
+        return text;
+    },
+    btoa(data) {
+        checkGlobal(this);
+        requireArgs(arguments.length, 1, "btoa");
+        data = `${data}`;
+        if (/[^\0-\xff]/.test(data))
+            throw domError("InvalidCharacterError",
+                "btoa: data has a character over 255");
+        return native.base64Encode(data);
+    }
+};
 
-function btoa(data) {
-    requireArgs(arguments.length, 1, "btoa");
-    data = `${data}`;
-    if (/[^\0-\xff]/.test(data))
-        throw domError("InvalidCharacterError",
-            "btoa: data has a character over 255");
-    return native.base64Encode(data);
-}
-
-return { TextEncoder, TextDecoder, atob, btoa };
+return { TextEncoder, TextDecoder, ...operations };

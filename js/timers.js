@@ -5,7 +5,7 @@
  * holds one moment only, the next; it calls hookTimers() then, which runs
  * one timer and asks again, so that microtasks run between two of them.
  */
-const { toCallback, requireArgs, toLong } = use("webidl");
+const { toCallback, requireArgs, toLong, checkGlobal } = use("webidl");
 const { late, reportException } = use("events");
 
 const heap = [];
@@ -137,16 +137,25 @@ function setTimer(handler, timeout, args, repeat, what) {
 // Functions of the global object: made by method syntax, so no constructors.
 const operations = {
     setTimeout(handler, timeout = 0, ...args) {
+        checkGlobal(this);
         requireArgs(arguments.length, 1, "setTimeout");
         return setTimer(handler, timeout, args, false, "setTimeout");
     },
     setInterval(handler, timeout = 0, ...args) {
+        checkGlobal(this);
         requireArgs(arguments.length, 1, "setInterval");
         return setTimer(handler, timeout, args, true, "setInterval");
     },
-    clearTimeout(id = 0) { clear(toLong(id)); },
-    clearInterval(id = 0) { clear(toLong(id)); },
+    clearTimeout(id = 0) {
+        checkGlobal(this);
+        clear(toLong(id));
+    },
+    clearInterval(id = 0) {
+        checkGlobal(this);
+        clear(toLong(id));
+    },
     queueMicrotask(callback) {
+        checkGlobal(this);
         requireArgs(arguments.length, 1, "queueMicrotask");
         toCallback(callback, "queueMicrotask: callback");
         native.microtask(() => {
@@ -162,6 +171,4 @@ const operations = {
 // for AbortSignal.timeout: its time may be over 32 bits
 late.startTimer = (ms, run) => start(ms, false, run);
 
-const pendingTimers = () => heap.length;
-
-return { ...operations, hookTimers, pendingTimers };
+return { ...operations, hookTimers };

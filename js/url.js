@@ -31,7 +31,8 @@ function serialize(list) {
     const flat = [];
     for (let i = 0; i < list.length; i++)
         flat.push(list[i][0], list[i][1]);
-    return native.urlParamsString(flat);
+    // Ada leaves a reverse solidus as it is, against URL Standard 1.3
+    return native.urlParamsString(flat).replace(/\\/g, "%5C");
 }
 
 const withoutMark = (text) => text[0] === "?" ? text.slice(1) : text;

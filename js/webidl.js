@@ -2,10 +2,9 @@
  * webidl.js - conversions and class manners of Web IDL.
  *
  * Conversions (3.2) throw TypeError; `what` names the value in the message.
- *   toDOMString toUSVString toByteString(v, what) toBoolean
- *   toLong toUnsignedLong toUnsignedShort toLongLong toUnsignedLongLong
+ *   toUSVString(v) toByteString(v) toEnum(v, values, what)
+ *   toLong toUnsignedShort toLongLong toUnsignedLongLong
  *       (v, { enforceRange, clamp })
- *   toDouble(v, what) toUnrestrictedDouble toEnum(v, values, what)
  *   toCallback(v, what)      any function
  *   toSequence(v, item, what, method)  Array; method: @@iterator already read
  *   toRecord(v, key, value, what)      Array of [key, value]
@@ -16,8 +15,9 @@
  *   mixinIterable(Class, name, entriesOf) after it: entriesOf(this) gives the
  *   list of pairs as it is now, or throws for a wrong `this`;
  *   defineOperation(target, name, fn); requireArgs(count, needed, what);
- *   brand(v, test, type); illegal(). exposed lists them for console.inspect:
- *   { proto, entriesOf }, entriesOf undefined where there are no pairs.
+ *   brand(v, test, type); illegal(); checkGlobal(this) in what the global
+ *   object has. exposed lists them for console.inspect: { proto, entriesOf },
+ *   entriesOf undefined where there are no pairs.
  * A method's `length` is its number of required arguments: give optional
  * ones a default (`= undefined`).
  */
@@ -45,10 +45,6 @@ function fail(what, is) {
     throw new TypeError(`${what === undefined ? "Value" : what} ${is}`);
 }
 
-const toDOMString = (v) => `${v}`;
-const toBoolean = (v) => !!v;
-const toUnrestrictedDouble = (v) => +v;
-
 function toUSVString(v) {
     const s = `${v}`;
     if (s.toWellFormed !== undefined)
@@ -56,10 +52,12 @@ function toUSVString(v) {
     return s.replace(/[\uD800-\uDFFF]/gu, "\uFFFD");
 }
 
-function toByteString(v, what) {
+// not by a regular expression: the first Response would compile it
+function toByteString(v) {
     const s = `${v}`;
-    if (/[^\0-\xFF]/.test(s))
-        fail(what, "has a character over 255");
+    for (let i = 0; i < s.length; i++)
+        if (s.charCodeAt(i) > 255)
+            fail(JSON.stringify(s.slice(0, 60)), "has a character over 255");
     return s;
 }
 
@@ -97,17 +95,9 @@ function integer(bits, signed) {
     };
 }
 const toLong = integer(32, true);
-const toUnsignedLong = integer(32, false);
 const toUnsignedShort = integer(16, false);
 const toLongLong = integer(64, true);
 const toUnsignedLongLong = integer(64, false);
-
-function toDouble(v, what) {
-    const x = +v;
-    if (x - x !== 0)
-        fail(what, "is not a finite number");
-    return x;
-}
 
 function toEnum(v, values, what) {
     const s = `${v}`;
@@ -206,6 +196,13 @@ function brand(v, test, type) {
     if (!test(v))
         throw new TypeError(`Illegal invocation: this is not a ${type}`);
     return v;
+}
+
+// 3.7.6 and 3.7.7: undefined and null stand for the global object
+function checkGlobal(v) {
+    if (v !== undefined && v !== null && v !== globalThis)
+        throw new TypeError(
+            "Illegal invocation: this is not the global object");
 }
 
 function defineOperation(target, name, value) {
@@ -309,10 +306,9 @@ function mixinIterable(Class, name, entriesOf) {
 }
 
 return {
-    toDOMString, toUSVString, toByteString, toBoolean, toLong,
-    toUnsignedLong, toUnsignedShort, toLongLong, toUnsignedLongLong,
-    toDouble, toUnrestrictedDouble, toEnum, toCallback, toSequence, toRecord,
+    toUSVString, toByteString, toLong, toUnsignedShort, toLongLong,
+    toUnsignedLongLong, toEnum, toCallback, toSequence, toRecord,
     toDictionary, isObject, isBufferSource, bytesOf, copyBytes, requireArgs,
-    illegal, brand, defineOperation, expose, mixinIterable,
+    illegal, brand, checkGlobal, defineOperation, expose, mixinIterable,
     exposed
 };

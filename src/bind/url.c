@@ -69,10 +69,19 @@ static bool set_hash(ada_url u, const char *p, size_t n)
     return true;
 }
 
+/* "host state": a port without a host is refused, which Ada forgets. */
+static bool set_host(ada_url u, const char *p, size_t n)
+{
+    size_t at = 0;
+    while (at < n && (p[at] == '\t' || p[at] == '\n' || p[at] == '\r'))
+        at++;
+    return (at == n || p[at] != ':') && ada_set_host(u, p, n);
+}
+
 /* In the order of the constants in js/url.js. */
 static bool (*const setters[])(ada_url, const char *, size_t) = {
     ada_set_protocol, ada_set_username, ada_set_password,
-    ada_set_host,     ada_set_hostname, ada_set_port,
+    set_host,         ada_set_hostname, ada_set_port,
     ada_set_pathname, set_search,       set_hash};
 
 /* (href, which, value, out) -> href, or null when the value was refused */
@@ -110,7 +119,7 @@ static void url_params(struct call *c)
     ada_free_search_params(params);
 }
 
-/* ([name, value, ...]) -> string */
+/* ([name, value, ...]) -> string; js/url.js escapes what Ada forgets */
 static void url_params_string(struct call *c)
 {
     uint32_t count = arg_list_count(c, 0);

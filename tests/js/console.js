@@ -123,4 +123,10 @@ test("large values are cut", () => {
     console.debug(wide);
 });
 
+test("a list of ten million items is printed without its keys", () => {
+    console.debug(new Array(1e7).fill("x"));
+    console.debug(new Uint8Array(1e7));
+    console.table(new Uint8Array(1e7));
+});
+
 export default { fetch: () => run() };

@@ -1,4 +1,4 @@
-/* What the handler is given, and FetchEvent. */
+/* What the handler is given. */
 import { test, eq, throws, run } from "./tap.js";
 
 let request, env, ctx, self;
@@ -30,16 +30,6 @@ test("waitUntil() takes anything and wants something", () => {
     ctx.waitUntil(7);
     ctx.waitUntil(Promise.resolve());
     throws(() => ctx.waitUntil(), TypeError);
-});
-
-test("a FetchEvent of the script's own takes no answer", () => {
-    const event = new FetchEvent("fetch", { request });
-    eq(event.request, request);
-    eq(event instanceof Event, true);
-    throws(() => event.respondWith(new Response()), "InvalidStateError");
-    throws(() => event.waitUntil(1), "InvalidStateError");
-    throws(() => new FetchEvent("fetch"), TypeError);
-    throws(() => new FetchEvent("fetch", {}), TypeError);
 });
 
 const handler = {

@@ -25,6 +25,7 @@ test("timeOrigin is this process's and not the image's", () => {
 
 test("toJSON gives the origin", () => {
     eq(performance.toJSON(), { timeOrigin: performance.timeOrigin });
+    throws(() => Performance.prototype.toJSON.call({}), TypeError);
 });
 
 test("Performance is an EventTarget that cannot be constructed", () => {

@@ -134,6 +134,22 @@ test("a script's own then cannot come between", async () => {
     }
 });
 
+test("an accessor on Object.prototype does not reach a body", async () => {
+    for (const key of ["type", "status", "headers", "source", "url"])
+        Object.defineProperty(Object.prototype, key, {
+            get() { throw new Error(key); },
+            configurable: true
+        });
+    let text;
+    try {
+        text = new Response("abc").body.getReader().read();
+    } finally {
+        for (const key of ["type", "status", "headers", "source", "url"])
+            delete Object.prototype[key];
+    }
+    eq((await text).value.length, 3);
+});
+
 test("blob() has the type of the field", async () => {
     const type = async (field) => (await new Response("", {
         headers: { "content-type": field } }).blob()).type;

@@ -163,4 +163,16 @@ test("a method of another object is a TypeError", () => {
     throws(() => URLSearchParams("a"), TypeError);
 });
 
+test("a reverse solidus is escaped in parameters", () => {
+    eq(String(new URLSearchParams({ "a\\": "\\" })), "a%5C=%5C");
+});
+
+test("a port alone is refused as host", () => {
+    for (const base of ["foo://h/", "http://h/", "file:///"]) {
+        const url = new URL(base);
+        url.host = "\t:80";
+        eq(url.href, base);
+    }
+});
+
 export default { fetch: () => run() };

@@ -1,0 +1,48 @@
+/* The global object's members: Web IDL 3.7.6, 3.7.7 and 3.8. */
+import { test, eq, ok, throws, run } from "./tap.js";
+
+const names = ["atob", "btoa", "clearInterval", "clearTimeout",
+    "queueMicrotask", "setInterval", "setTimeout", "structuredClone"];
+
+test("operations take undefined and null for the global object", () => {
+    eq([btoa.call(null, "a"), btoa.call(undefined, "a")], ["YQ==", "YQ=="]);
+});
+
+test("operations refuse another object as this", () => {
+    for (const name of names)
+        throws(() => globalThis[name].call({}, () => {}), TypeError);
+});
+
+test("operations cannot be constructed", () => {
+    for (const name of names)
+        throws(() => new globalThis[name]("YQ=="), TypeError);
+});
+
+test("attributes refuse another object as this", () => {
+    for (const name of ["self", "performance", "crypto"]) {
+        throws(() => Object.create(globalThis)[name], TypeError);
+        const { get } = Object.getOwnPropertyDescriptor(globalThis, name);
+        ok(get.call(null) === globalThis[name]);
+    }
+});
+
+test("crypto cannot be assigned", () => {
+    throws(() => { crypto = 1; }, TypeError);
+});
+
+test("performance can be replaced", () => {
+    const d = Object.getOwnPropertyDescriptor(globalThis, "performance");
+    performance = 1;
+    const replaced = performance;
+    Object.defineProperty(globalThis, "performance", d);
+    eq(replaced, 1);
+    ok(typeof performance.now === "function");
+});
+
+test("what is not finished is not there", () => {
+    for (const name of ["FetchEvent", "FormData", "File", "fetch",
+        "MessageChannel", "TextDecoderStream", "ErrorEvent"])
+        eq(typeof globalThis[name], "undefined", name);
+});
+
+export default { fetch: () => run() };
