@@ -10,7 +10,7 @@
 set -euo pipefail
 
 src=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-build=build
+build=$src/build
 port=8080
 once=
 options=()
@@ -27,14 +27,14 @@ while [ $# -gt 0 ]; do
     --port) port=${2?--port needs a number}; shift ;;
     --build-dir=*) build=${1#*=} ;;
     --build-dir) build=${2?--build-dir needs a folder}; shift ;;
-    --with-v8=* | --enable-asan) options+=("$1") ;;
+    --with-v8=* | --enable-asan | --enable-werror) options+=("$1") ;;
     --with-v8) options+=("--with-v8=${2?--with-v8 needs a folder}"); shift ;;
     -h | --help) usage 0 ;;
     *) echo "quickstart: unknown option $1" >&2; usage 64 >&2 ;;
     esac
     shift
 done
-case $build in /*) ;; *) build=$src/$build ;; esac
+case $build in /*) ;; *) build=$PWD/$build ;; esac
 if ! [[ $port =~ ^[1-9][0-9]{0,4}$ ]] || [ "$port" -gt 65535 ]; then
     echo "quickstart: $port is no port" >&2
     exit 64

@@ -2,7 +2,7 @@
 # setup.sh - makes this checkout ready and builds it, on Debian 12 and 13.
 #
 #   contrib/setup.sh [--with-v8=PREFIX] [--build-dir DIR] [--enable-asan]
-#                    [--for run|test]
+#                    [--enable-werror] [--for run|test]
 #
 # Installs with apt what is missing and nothing else, says what, and removes
 # and downgrades nothing. The program is then DIR/snapcgi (DIR: build). What
@@ -12,9 +12,9 @@ set -euo pipefail
 
 src=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=$src/.cache
-build=build
+build=$src/build
 v8=auto
-asan=
+enabled=()
 purpose='test'
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -33,19 +33,33 @@ while [ $# -gt 0 ]; do
     --build-dir) build=${2?--build-dir needs a folder}; shift ;;
     --for=*) purpose=${1#*=} ;;
     --for) purpose=${2?--for needs run or test}; shift ;;
-    --enable-asan) asan=--enable-asan ;;
+    --enable-asan | --enable-werror) enabled+=("$1") ;;
     -h | --help) usage 0 ;;
     *) say "unknown option $1" >&2; usage 64 >&2 ;;
     esac
     shift
 done
-case $build in /*) ;; *) build=$src/$build ;; esac
+case $build in /*) ;; *) build=$PWD/$build ;; esac
+case $purpose in run | test) ;; *) die "--for is run or test" ;; esac
 if [ "$v8" != auto ]; then
-    [ -d "$v8" ] || die "no folder $v8"
+    [ -d "$v8" ] || die "--with-v8: there is no folder $v8"
     v8=$(cd "$v8" && pwd)
-    [ -f "$v8/lib/libv8_monolith.a" ] || die "$v8 has no lib/libv8_monolith.a"
+    for file in include/v8.h lib/libv8_monolith.a lib/libada.a; do
+        [ -f "$v8/$file" ] || die "--with-v8: $v8 has no $file"
+    done
 fi
-mkdir -p "$cache" "$build"
+for path in "$src" "$build" "$v8"; do
+    case $path in
+    *[[:space:]\"\'\`\\\#\$\&\;:\*\?\(\)\<\>\|]*)
+        die "Autotools cannot build with this path, for a space or another" \
+            "special character in it: $path" ;;
+    esac
+done
+mkdir -p "$cache" "$build" || die "no folder can be made there"
+build=$(cd "$build" && pwd)
+[ "$build" != "$src" ] || die "the build needs a folder of its own"
+[ ! -e "$src/config.status" ] ||
+    die "$src is configured itself: run make distclean there first"
 
 # ---- packages --------------------------------------------------------------
 
@@ -74,12 +88,17 @@ update_lists() {
 # not run them before. policy-rc.d is Debian's way to say so; one that is
 # there already is left as it is.
 policy=/usr/sbin/policy-rc.d
+policy_mark='snapcgi contrib/setup.sh, until its packages are installed'
 policy_is_ours=
 drop_policy() {
     [ -z "$policy_is_ours" ] || as_root rm -f "$policy"
     policy_is_ours=
 }
-trap drop_policy EXIT
+finish() {
+    drop_policy
+    rm -f "$build/.making"
+}
+trap finish EXIT
 
 install_packages() {
     local package servers=() enabled=()
@@ -89,9 +108,17 @@ install_packages() {
     for package in "$@"; do
         case $package in lighttpd | apache2 | nginx) servers+=("$package") ;; esac
     done
+    # An interrupted run may have left it, and dpkg in the middle.
+    ! grep -qsF "$policy_mark" "$policy" || policy_is_ours=1
+    if [ -n "$(ls -A /var/lib/dpkg/updates 2>/dev/null)" ]; then
+        say "dpkg was interrupted: dpkg --configure -a"
+        as_root env DEBIAN_FRONTEND=noninteractive dpkg --configure -a \
+            >"$cache/apt.log" 2>&1 </dev/null || true
+    fi
     if [ ${#servers[@]} -gt 0 ] && [ ! -e "$policy" ]; then
         policy_is_ours=1
-        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        printf '#!/bin/sh\n# %s\nexit 101\n' "$policy_mark" |
+            as_root tee "$policy" >/dev/null
         as_root chmod 755 "$policy"
     fi
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
@@ -111,10 +138,12 @@ install_packages() {
 
 packages() {
     local package want missing=()
+    # libcmocka-dev for both purposes: configure looks for it.
     want="autoconf automake make gcc g++ libfcgi-dev libinih-dev libicu-dev
-        zlib1g-dev libssl-dev libcurl4-openssl-dev lighttpd curl perl"
+        zlib1g-dev libssl-dev libcurl4-openssl-dev libcmocka-dev lighttpd curl
+        perl"
     if [ "$purpose" = test ]; then
-        want="$want libcmocka-dev apache2 libapache2-mod-fcgid nginx
+        want="$want apache2 libapache2-mod-fcgid nginx
             libnet-fastcgi-perl libfcgi-client-perl mandoc shellcheck
             clang-format"
     fi
@@ -212,9 +241,15 @@ step() {
     "$@" >"$log" 2>&1 || { tail -n 40 "$log" >&2; die "failed: $*"; }
 }
 
+# What configure has seen of the machine, beside its options.
+versions() {
+    dpkg-query -W -f='${Package} ${Version} ${db:Status-Status}\n' g++ \
+        libnode-dev libcmocka-dev libfcgi-dev libinih-dev 2>/dev/null || true
+}
+
 compile() {
-    local todo options=("--with-v8=$v8" "--with-npm=$cache/npm")
-    [ -z "$asan" ] || options+=("$asan")
+    local state todo options=(
+        "--with-v8=$v8" "--with-npm=$cache/npm" "${enabled[@]}")
     [ ! -e "$build/libnode/.complete" ] || [ "$v8" != auto ] ||
         options+=("--with-libnode=$build/libnode")
     cd "$src"
@@ -223,16 +258,24 @@ compile() {
         step "$cache/autoreconf.log" autoreconf -fi
     fi
     cd "$build"
-    if [ ! -e config.status ] || [ "$src/configure" -nt config.status ] ||
-        [ "$(cat .options 2>/dev/null)" != "${options[*]}" ]; then
+    state="${options[*]}"$'\n'$(versions)
+    if [ "$src/configure" -nt config.status ] ||
+        [ "$(cat .configured 2>/dev/null)" != "$state" ]; then
         say "configure ${options[*]}"
-        [ ! -e config.status ] || [ "$(cat .options 2>/dev/null)" = \
-            "${options[*]}" ] || step clean.log make clean
+        [ ! -e Makefile ] || [ "$(cat .configured 2>/dev/null)" = "$state" ] ||
+            step clean.log make clean
+        rm -f .configured
         step configure.log "$src/configure" "${options[@]}"
-        printf '%s\n' "${options[*]}" >.options
+        printf '%s\n' "$state" >.configured
     fi
-    # make -q never says yes: config.h has a rule that always runs.
-    todo=$(make -n all 2>/dev/null | grep -e ' -o ' || true)
+    # A compiler that was killed leaves half a file, which make takes for new.
+    if [ -e .making ]; then
+        say "the build before was killed: building anew"
+        step clean.log make clean
+    fi
+    touch .making
+    # config.h has a rule that always runs, so make -q never says yes.
+    todo=$(make -n -o config.h all-am 2>/dev/null | grep -e ' -o ' || true)
     [ -z "$todo" ] ||
         say "make (output in ${build#"$src"/}/make.log)"
     step make.log make -j"$(nproc)" all

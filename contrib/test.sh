@@ -2,17 +2,18 @@
 # test.sh - sets up, builds and runs all tests.
 #
 #   contrib/test.sh [--with-v8=PREFIX] [--build-dir DIR] [--enable-asan]
+#                   [--enable-werror]
 #
 # The last line is "N passed, N failed". Ends with 0 when tests ran and none
 # failed. What failed is shown before that line; DIR/test-suite.log has all.
 set -euo pipefail
 
 src=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-build=build
+build=$src/build
 options=()
 
 usage() {
-    sed -n 's/^# \{0,1\}//; 4,7p' "${BASH_SOURCE[0]}"
+    sed -n 's/^# \{0,1\}//; 4,8p' "${BASH_SOURCE[0]}"
     exit "$1"
 }
 
@@ -20,14 +21,14 @@ while [ $# -gt 0 ]; do
     case $1 in
     --build-dir=*) build=${1#*=} ;;
     --build-dir) build=${2?--build-dir needs a folder}; shift ;;
-    --with-v8=* | --enable-asan) options+=("$1") ;;
+    --with-v8=* | --enable-asan | --enable-werror) options+=("$1") ;;
     --with-v8) options+=("--with-v8=${2?--with-v8 needs a folder}"); shift ;;
     -h | --help) usage 0 ;;
     *) echo "test: unknown option $1" >&2; usage 64 >&2 ;;
     esac
     shift
 done
-case $build in /*) ;; *) build=$src/$build ;; esac
+case $build in /*) ;; *) build=$PWD/$build ;; esac
 
 if ! "$src/contrib/setup.sh" --for test --build-dir "$build" "${options[@]}"
 then
@@ -37,6 +38,9 @@ fi
 cd "$build"
 suite=test-suite.log
 rm -f "$suite"
+# setup.sh builds anew when it finds this.
+trap 'rm -f "$build/.making"' EXIT
+touch .making
 echo "test: make check (output in ${build#"$src"/}/check.log)"
 make_status=0
 make -k -j"$(nproc)" check >check.log 2>&1 </dev/null || make_status=$?
