@@ -96,6 +96,11 @@ void engine_start(const struct engine_setup *setup)
     fatal_words = setup->fatal;
     v8::V8::SetEntropySource(entropy);
     v8::V8::SetFlagsFromString(mode_flags(setup->mode));
+#if V8_MAJOR_VERSION >= 13
+    /* A loop that it unrolls may lose its interrupt check: then nothing ends
+     * it, neither engine_terminate() nor the heap limit. */
+    v8::V8::SetFlagsFromString("--no-turboshaft-loop-unrolling");
+#endif
 #if V8_MAJOR_VERSION < 12
     /* import ... assert { type: "json" }; later engines have `with`. */
     v8::V8::SetFlagsFromString("--harmony-import-assertions");

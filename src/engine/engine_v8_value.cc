@@ -148,9 +148,13 @@ static bool detached(v8::Local<v8::ArrayBuffer> buffer)
 #if V8_MAJOR_VERSION >= 11
     return buffer->WasDetached();
 #else
-    /* 10.2 has no such question: only a detached buffer has no store. */
-    return buffer->ByteLength() == 0 && buffer->IsDetachable() &&
-           buffer->GetBackingStore()->Data() == nullptr;
+    /* 10.2 has no such question, but its serializer asks it. */
+    if (buffer->ByteLength() != 0)
+        return false;
+    v8::Isolate *isolate = v8::Isolate::GetCurrent();
+    v8::TryCatch caught(isolate);
+    v8::ValueSerializer probe(isolate);
+    return probe.WriteValue(isolate->GetCurrentContext(), buffer).IsNothing();
 #endif
 }
 
