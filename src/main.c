@@ -321,9 +321,30 @@ static int run_command(int argc, char **argv)
     return misused("unknown command", argv[1]);
 }
 
-int main(int argc, char **argv)
+/*
+ * Without a command a listening socket that was handed over is served. With
+ * `serve` and LISTEN_FDS the configuration's pools take the sockets; other
+ * commands mean what they always do.
+ */
+static int run(int argc, char **argv)
 {
     struct options o;
+    bool serve = argc > 1 && strcmp(argv[1], "serve") == 0;
+    bool command = argc > 1 && !serve && argv[1][0] != '-';
+    bool handed = listen_fds() > 0;
+    if (argc > 1 &&
+        (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "--help") == 0))
+        command = true;
+    if (command || (serve && handed) || (!handed && !listen_is(STDIN_FILENO)))
+        return run_command(argc, argv);
+    int result = parse(argc, argv, serve ? 2 : 1, "cp", false, &o);
+    if (result != EX_OK)
+        return result;
+    return run_fcgi(&o, handed ? LISTEN_FDS_START : STDIN_FILENO);
+}
+
+int main(int argc, char **argv)
+{
     uint64_t started = clock_mono();
     open_standard();
     signal(SIGPIPE, SIG_IGN);
@@ -332,17 +353,7 @@ int main(int argc, char **argv)
             timing_start(started);
         run_cgi();
     }
-    int result;
-    bool handed = listen_fds() > 0;
-    if (handed || listen_is(STDIN_FILENO)) {
-        /* `serve` may stand there, as in a unit with a socket of its own. */
-        int from = argc > 1 && strcmp(argv[1], "serve") == 0 ? 2 : 1;
-        result = parse(argc, argv, from, "cp", false, &o);
-        if (result == EX_OK)
-            result = run_fcgi(&o, handed ? LISTEN_FDS_START : STDIN_FILENO);
-    } else {
-        result = run_command(argc, argv);
-    }
+    int result = run(argc, argv);
     /* Not exit(): V8's threads may still run, its statics must not go. */
     fflush(NULL);
     _exit(result);

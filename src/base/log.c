@@ -22,7 +22,7 @@ static struct {
     int fd;
     enum log_level least;
     char pool[65];
-    char request[33];
+    char request[129];
     uint64_t dropped;
 } self = {.fd = STDERR_FILENO, .least = LOG_NOTICE};
 

@@ -11,6 +11,8 @@
 
 /* One read for JavaScript: no more than a FastCGI record carries. */
 #define READ_MAX (64u * 1024)
+/* Of what went wrong, the most that is shown to a client. */
+#define DETAIL_MAX (64u * 1024)
 
 /* ---- the exchange ------------------------------------------------------ */
 
@@ -56,6 +58,12 @@ static enum err lost(struct exchange *x, enum err e)
     return why_set(&x->why, e, "the reply cannot be written: %s", err_name(e));
 }
 
+void exchange_give_up(struct exchange *x, const char *why)
+{
+    lost(x, ERR_TIMEOUT);
+    why_set(&x->why, ERR_TIMEOUT, "%s", why);
+}
+
 /* Writes s to the transport; *done says how far it came. */
 static enum err push(struct exchange *x, struct slice s, size_t *done)
 {
@@ -65,6 +73,7 @@ static enum err push(struct exchange *x, struct slice s, size_t *done)
         size_t wrote = 0;
         enum err e = ops->write(x->transport, s.p + *done, s.n - *done, &wrote);
         *done += wrote;
+        x->written += wrote;
         if (e != OK)
             return e;
     }
@@ -76,13 +85,15 @@ enum err exchange_flush(struct exchange *x)
     if (x->out.n == 0)
         return OK;
     size_t done;
+    x->moving = true;
     enum err e = push(x, buf_view(&x->out), &done);
-    if (e != OK && e != ERR_AGAIN)
-        return lost(x, e);
     if (e == OK)
         buf_clear(&x->out);
-    else
+    else if (e == ERR_AGAIN)
         buf_skip(&x->out, done);
+    else
+        lost(x, e);
+    x->moving = false;
     return e;
 }
 
@@ -118,8 +129,10 @@ static enum err accept_bytes(struct exchange *x, struct slice s)
     if (s.n >= EXCHANGE_HIGH_WATER) {
         size_t done = 0;
         enum err e = exchange_flush(x);
+        x->moving = true;
         if (e == OK)
             e = push(x, s, &done);
+        x->moving = false;
         if (e != OK && e != ERR_AGAIN)
             return x->reply == REPLY_FAILED ? e : lost(x, e);
         s = slice_from(s, done);
@@ -127,28 +140,80 @@ static enum err accept_bytes(struct exchange *x, struct slice s)
     return collect(x, s);
 }
 
+/* Whole only when all is there: a signal handler may look (moving). */
 static void put_whole(struct exchange *x, struct slice body)
 {
-    x->reply = REPLY_WHOLE;
-    if (!x->null_body)
-        accept_bytes(x, body);
+    if (x->null_body || accept_bytes(x, body) == OK)
+        x->reply = REPLY_WHOLE;
 }
 
-void exchange_fail(struct exchange *x, int status, struct slice text)
+/* A head of which nothing is out is as good as none. */
+static void take_back(struct exchange *x)
 {
-    if (x->reply == REPLY_HEAD) {
-        x->reply = REPLY_FAILED;
-        why_set(&x->why, ERR_FAIL, "failed after the head was sent");
-    }
-    if (x->reply != REPLY_NONE)
+    if (x->reply != REPLY_HEAD || x->written > 0)
         return;
-    struct header list[] = {
+    buf_clear(&x->out);
+    x->reply = REPLY_NONE;
+    x->want_write = false;
+    x->sent = 0;
+}
+
+static void page_text(const struct exchange *x, int status, struct slice detail,
+                      struct buf *text)
+{
+    buf_printf(text, "%d %s\n", status, response_reason(status));
+    if (x->show_errors && detail.n > 0) {
+        detail.n = detail.n < DETAIL_MAX ? detail.n : DETAIL_MAX;
+        buf_putc(text, '\n');
+        buf_slice(text, detail);
+        if (detail.p[detail.n - 1] != '\n')
+            buf_putc(text, '\n');
+    }
+    if (x->request->id.n > 0) {
+        buf_puts(text, "\nRequest ");
+        buf_slice(text, x->request->id);
+        buf_putc(text, '\n');
+    }
+}
+
+void exchange_fail(struct exchange *x, int status, struct slice detail)
+{
+    struct header list[4] = {
         {SLICE("Content-Type"), SLICE("text/plain; charset=utf-8")},
         {SLICE("Cache-Control"), SLICE("no-store")}};
     struct headers fields = {.list = list, .count = 2};
+    struct buf text;
+    take_back(x);
+    if (x->reply == REPLY_HEAD) {
+        x->reply = REPLY_FAILED;
+        if (x->why.text[0] == '\0')
+            why_set(&x->why, ERR_FAIL, "failed after the head was sent");
+    }
+    if (x->reply != REPLY_NONE)
+        return;
+    if (x->request->id.n > 0)
+        list[fields.count++] =
+            (struct header){SLICE("X-Request-Id"), x->request->id};
+    /* RFC 9110 15.5.6. Others than these are the function's own. */
+    if (status == 405)
+        list[fields.count++] = (struct header){
+            SLICE("Allow"), SLICE("GET, HEAD, POST, PUT, PATCH, DELETE, "
+                                  "OPTIONS")};
+    buf_init(&text, DETAIL_MAX + 1024);
+    page_text(x, status, detail, &text);
     enum err e = put_head(x, status, SLICE(""), &fields, text.n, &x->why);
     must(e == OK);
-    put_whole(x, text);
+    put_whole(x, buf_view(&text));
+    buf_free(&text);
+}
+
+/* The body cannot be what its length said; why is set. */
+static void break_off(struct exchange *x)
+{
+    struct why why = x->why;
+    exchange_fail(x, 500, slice_of(why.text));
+    if (x->reply == REPLY_WHOLE)
+        log_error("%s", why.text);
 }
 
 /* ---- the request ------------------------------------------------------- */
@@ -388,10 +453,10 @@ static void reply_write(struct call *c)
         chunk.n = (size_t)room;
     enum err e = accept_bytes(x, chunk);
     if (e == OK && over) {
-        x->reply = REPLY_FAILED;
         e = why_set(&x->why, ERR_TOOBIG,
                     "the body is longer than its Content-Length of %llu bytes",
                     (unsigned long long)x->promised);
+        break_off(x);
     }
     if (e != OK) {
         throw_type(c, "%s", x->why.text);
@@ -410,16 +475,17 @@ static void reply_end(struct call *c)
         return;
     x->want_write = false;
     if (!arg_bool(c, 1)) {
-        x->reply = REPLY_FAILED;
+        struct slice report = arg_utf8(c, 2);
         why_set(&x->why, ERR_SCRIPT, "the body's stream failed");
-        log_lines(LOG_ERROR, arg_utf8(c, 2));
+        log_lines(LOG_ERROR, report);
+        exchange_fail(x, 500, report);
     } else if (x->promised != RESPONSE_LENGTH_UNKNOWN &&
                x->sent < x->promised) {
-        x->reply = REPLY_FAILED;
         why_set(&x->why, ERR_EOF,
                 "the body ended after %llu of the %llu bytes its "
                 "Content-Length says",
                 (unsigned long long)x->sent, (unsigned long long)x->promised);
+        break_off(x);
     } else {
         x->reply = REPLY_WHOLE;
     }
@@ -433,8 +499,7 @@ static void reply_error(struct call *c)
         return;
     struct slice report = arg_utf8(c, 1);
     log_lines(LOG_ERROR, report);
-    exchange_fail(x, 500,
-                  x->show_errors ? report : SLICE("Internal Server Error\n"));
+    exchange_fail(x, 500, report);
 }
 
 /* ---- the realm --------------------------------------------------------- */

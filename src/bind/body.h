@@ -38,10 +38,14 @@ struct exchange {
     bool null_body;    /* what JavaScript sends as body is dropped */
     uint64_t promised; /* Content-Length said, RESPONSE_LENGTH_UNKNOWN */
     uint64_t sent;     /* body bytes accepted */
+    uint64_t written;  /* bytes of head and body the transport took */
     struct buf out;    /* head and body bytes not yet written */
     bool want_write;   /* JavaScript waits for HOOK_WRITABLE */
     struct why why;    /* why the reply failed, for the log */
-    bool show_errors;  /* a failed handler's report is the reply's body */
+    bool show_errors;  /* a page of ours says what went wrong */
+    /* Bytes are on the move between out and the transport: out and written
+     * do not agree. For a signal handler. */
+    volatile bool moving;
 };
 
 /* The most that waits in `out` before JavaScript is told to wait. */
@@ -66,10 +70,14 @@ void exchange_free(struct exchange *x);
  */
 enum err exchange_flush(struct exchange *x);
 /*
- * A plain-text reply, when no head was given yet; otherwise the reply is
- * REPLY_FAILED, or stays whole. text is borrowed for the call.
+ * A page of ours, in plain text: the status, the request's id, and with
+ * show_errors the detail (borrowed for the call). A head that the transport
+ * has had nothing of is taken back for it. Otherwise the reply is
+ * REPLY_FAILED, or stays whole.
  */
-void exchange_fail(struct exchange *x, int status, struct slice text);
+void exchange_fail(struct exchange *x, int status, struct slice detail);
+/* Nobody takes the reply: REPLY_FAILED, and nothing is left to write. */
+void exchange_give_up(struct exchange *x, const char *why);
 /* HOOK_WRITABLE is due (and no longer, once this said so); ask after it. */
 bool exchange_writable(struct exchange *x);
 /* The reply was written to its last byte. */

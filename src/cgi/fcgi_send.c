@@ -92,6 +92,8 @@ enum err fcgi_conn_write(struct fcgi_conn *c, const void *p, size_t n,
         bool fresh = c->owed == 0;
         if (fresh)
             start_record(c, n - *wrote);
+        if (c->out.err != OK)
+            return c->out.err;
         size_t left = n - *wrote;
         size_t took = 0;
         enum err e =
@@ -114,7 +116,8 @@ enum err fcgi_conn_flush(struct fcgi_conn *c)
     size_t none;
     if (c->owed == 0)
         boundary(c);
-    while (c->out.n > 0) {
+    /* Full: a peer that asks and never reads. Records were lost. */
+    while (c->out.err == OK && c->out.n > 0) {
         enum err e = push(c, NULL, 0, &none);
         if (e != OK)
             return e;

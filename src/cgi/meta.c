@@ -313,5 +313,5 @@ enum err meta_parse(const char *const *envp, const struct meta_limits *limits,
     if ((e = take_method(&m)) != OK || (e = take_fields(&m, envp)) != OK ||
         (e = take_body(&m)) != OK || (e = meta_url(&m)) != OK)
         return e;
-    return meta_script(&m);
+    return limits->no_script ? OK : meta_script(&m);
 }

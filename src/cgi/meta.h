@@ -14,6 +14,7 @@ struct meta_limits {
     size_t max_bytes;     /* names and values together */
     uint64_t max_body;    /* CONTENT_LENGTH over it is 413 */
     bool trust_forwarded; /* X-Forwarded-Proto and -Host are the proxy's own */
+    bool no_script;       /* nobody asks which script: it is not looked at */
 };
 
 /* Why a request is refused: an HTTP status and one sentence. */

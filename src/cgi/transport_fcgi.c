@@ -194,22 +194,32 @@ static nfds_t fill_poll(struct fcgi *f, int wake_fd)
     return n + 2;
 }
 
-/* Serves what poll(2) showed, each connection's turn after the last's. */
+/* Serves what poll(2) showed at a connection, or the listening socket. */
+static enum err serve_place(struct fcgi *f, size_t i, struct transport **out)
+{
+    if (i < f->o.max_conns)
+        return f->conns[i] != NULL ? receive(f, f->conns[i], out) : ERR_AGAIN;
+    return (f->poll[i].revents & POLLNVAL) != 0 ? ERR_IO : accept_one(f, out);
+}
+
+/*
+ * Each place has its turn after the last's, and new connections have theirs:
+ * busy kept ones must not keep them out.
+ */
 static enum err serve_ready(struct fcgi *f, struct transport **out)
 {
-    size_t n = f->o.max_conns;
+    size_t places = f->o.max_conns + 1;
     size_t from = f->turn;
-    for (size_t k = 0; k < n; k++) {
-        size_t i = (from + k) % n;
-        if (f->poll[i].revents == 0 || f->conns[i] == NULL)
+    for (size_t k = 0; k < places; k++) {
+        size_t i = (from + k) % places;
+        if (f->poll[i].revents == 0)
             continue;
-        f->turn = (i + 1) % n;
-        if (receive(f, f->conns[i], out) == OK)
-            return OK;
+        f->turn = (i + 1) % places;
+        enum err e = serve_place(f, i, out);
+        if (e != ERR_AGAIN)
+            return e;
     }
-    if ((f->poll[n].revents & POLLNVAL) != 0)
-        return ERR_IO;
-    return f->poll[n].revents != 0 ? accept_one(f, out) : ERR_AGAIN;
+    return ERR_AGAIN;
 }
 
 /* Requests that came whole behind the one before, on a kept connection. */

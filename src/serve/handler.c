@@ -9,6 +9,7 @@
 #include "bind/body.h"
 #include "cgi/meta.h"
 #include "serve/app.h"
+#include "serve/fault.h"
 #include "serve/pool.h"
 #include "serve/spool.h"
 #include "serve/timing.h"
@@ -37,6 +38,7 @@ struct run {
     struct report rep;
     struct loop loop;
     char id[17];
+    char late[FAULT_LATE_MAX]; /* the reply of handler_rest() */
 
     uint64_t started;
     uint64_t deadline;    /* of the step at hand */
@@ -49,97 +51,13 @@ struct run {
     bool told;            /* and JavaScript knows */
     bool readable;        /* read_fd was ready */
     bool stirred;         /* gone_fd was ready */
+    bool timed;           /* a timer had the last turn, others are next */
     short gone_events;    /* what is watched on gone_fd */
 };
 
 /* The request in progress and its thread, for handler_fatal(). */
 static struct run *current;
 static pthread_t current_thread;
-
-/* ---- failing ----------------------------------------------------------- */
-
-/*
- * A reply of ours: the status, the request's name in the log, and with
- * show_errors what went wrong.
- */
-static void reply_fault(struct run *r, int status, struct slice detail)
-{
-    struct buf text;
-    buf_init(&text, 128 * 1024);
-    buf_printf(&text, "%d %s\n", status, response_reason(status));
-    if (r->h->config->show_errors && detail.n > 0) {
-        buf_putc(&text, '\n');
-        buf_slice(&text, detail);
-        if (detail.p[detail.n - 1] != '\n')
-            buf_putc(&text, '\n');
-    }
-    buf_puts(&text, "\nRequest ");
-    buf_slice(&text, r->req.id);
-    buf_putc(&text, '\n');
-    exchange_fail(&r->x, status, buf_view(&text));
-    buf_free(&text);
-}
-
-static void fault(struct run *r, enum log_level level, int status,
-                  const char *sentence)
-{
-    log_at(level, "%d: %s", status, sentence);
-    reply_fault(r, status, slice_of(sentence));
-}
-
-static void fault_late(struct run *r)
-{
-    char text[128];
-    snprintf(text, sizeof(text), "the request took longer than %llu ms",
-             (unsigned long long)(r->h->config->request_timeout / NS_PER_MS));
-    fault(r, LOG_ERROR, 504, text);
-}
-
-/* JavaScript was stopped, or a hook threw: a report is in r->rep. */
-static void fault_script(struct run *r)
-{
-    char text[128];
-    switch (engine_stopped(r->seat->engine)) {
-    case STOP_TERMINATED:
-        fault_late(r);
-        return;
-    case STOP_HEAP:
-        snprintf(text, sizeof(text),
-                 "the JavaScript heap reached its limit of %llu bytes",
-                 (unsigned long long)r->h->config->heap_limit);
-        fault(r, LOG_ERROR, 500, text);
-        return;
-    case STOP_NONE:
-        break;
-    }
-    log_lines(LOG_ERROR, buf_view(&r->rep.text));
-    reply_fault(r, 500, buf_view(&r->rep.text));
-}
-
-/* How a step of JavaScript ended, when it was not well. */
-static void fault_step(struct run *r, enum err e)
-{
-    switch (e) {
-    case OK:
-        return;
-    case ERR_TIMEOUT:
-        fault_late(r);
-        return;
-    case ERR_SCRIPT:
-        fault_script(r);
-        return;
-    case ERR_EOF:
-        fault(r, LOG_ERROR, 500,
-              r->x.reply == REPLY_NONE
-                  ? "the handler's promise can never settle: it waits for "
-                    "nothing that could still happen"
-                  : "the body's stream can never end: it waits for nothing "
-                    "that could still happen");
-        return;
-    default:
-        fault(r, LOG_ERROR, 500, err_name(e));
-    }
-}
 
 static bool can_run(const struct run *r)
 {
@@ -153,7 +71,7 @@ static void on_ready(void *arg, int fd, short events)
     struct run *r = arg;
     if (fd == r->t->read_fd && (events & ~(POLLOUT | POLLRDHUP)) != 0)
         r->readable = true;
-    if (fd == r->t->gone_fd)
+    if (fd == r->t->gone_fd && (events & ~POLLOUT) != 0)
         r->stirred = true;
 }
 
@@ -198,7 +116,8 @@ static enum err wait_once(struct run *r, uint64_t now)
         r->stuck_since = 0;
     }
     loop_init(&r->loop);
-    if (r->open) {
+    /* Before JavaScript knows of the request nobody would look. */
+    if (r->open && r->asked) {
         watch(r, r->t->read_fd);
         watch(r, r->t->write_fd);
         watch(r, r->t->gone_fd);
@@ -272,23 +191,22 @@ static enum err fire_io(struct run *r, uint64_t now, bool *did)
         x->want_read = false;
         return hook(r, HOOK_READABLE, x->rid);
     }
-    if (x->want_write && x->out.n < EXCHANGE_HIGH_WATER) {
-        x->want_write = false;
+    if (exchange_writable(x))
         return hook(r, HOOK_WRITABLE, x->rid);
-    }
     *did = false;
     return OK;
 }
 
+/* Timers that are always due must leave a turn to the body and the client. */
 static enum err fire(struct run *r, uint64_t now, bool *did)
 {
     uint64_t wake = r->seat->host.wake;
-    *did = true;
-    if (wake != 0 && now >= wake) {
+    *did = !r->timed && wake != 0 && now >= wake;
+    r->timed = *did;
+    if (*did) {
         r->seat->host.wake = 0;
         return hook(r, HOOK_TIMERS, 0);
     }
-    *did = false;
     if (r->open && r->asked)
         return fire_io(r, now, did);
     return OK;
@@ -310,9 +228,7 @@ static void flush(struct run *r)
         r->write_since = now;
     if (now < r->write_since + r->h->config->write_timeout)
         return;
-    log_info("the client does not take the reply");
-    buf_clear(&x->out);
-    exchange_fail(x, 504, SLICE(""));
+    exchange_give_up(x, "the client does not take the reply");
 }
 
 typedef bool over_fn(struct run *r);
@@ -376,9 +292,9 @@ static bool finish_loading(struct run *r)
         buf_puts(&r->rep.head, words);
         buf_printf(&r->rep.text, "%s\n", words);
     }
-    pool_failed(r->h->pool, r->seat, &r->rep);
-    reply_fault(r, e == ERR_TIMEOUT || !can_run(r) ? 504 : 500,
-                buf_view(&r->rep.text));
+    int status = fault_load_status(engine_stopped(r->seat->engine), e);
+    pool_failed(r->h->pool, r->seat, status, &r->rep);
+    exchange_fail(&r->x, status, buf_view(&r->rep.text));
     return false;
 }
 
@@ -388,15 +304,15 @@ static bool obtain_seat(struct run *r)
     struct fault why = {0};
     r->deadline = r->started + r->h->config->request_timeout;
     if (app_find(r->h->config, &r->req, path, &why) != OK) {
-        fault(r, LOG_WARN, why.status, why.why.text);
+        fault_say(&r->x, LOG_WARN, why.status, why.why.text);
         return false;
     }
     enum err e = pool_take(r->h->pool, path, r->t->write_fd, r->deadline,
                            &r->seat, &why, &r->rep);
     if (e == ERR_SCRIPT)
-        reply_fault(r, why.status, buf_view(&r->rep.text));
+        exchange_fail(&r->x, why.status, buf_view(&r->rep.text));
     else if (e != OK)
-        fault(r, LOG_WARN, why.status, why.why.text);
+        fault_say(&r->x, LOG_WARN, why.status, why.why.text);
     return e == OK;
 }
 
@@ -411,36 +327,53 @@ static void respond(struct run *r)
     if (e == OK)
         e = pump(r, is_replied);
     timing_mark("handler");
-    fault_step(r, e);
-    if (e == ERR_TIMEOUT && !r->told) {
-        r->told = true; /* nobody waits for its reply any more */
+    fault_step(&r->x, r->h->config, engine_stopped(r->seat->engine), e,
+               &r->rep);
+    /* Nobody waits for its reply any more: too late, or a write said so. */
+    if (!r->told && can_run(r) &&
+        (e == ERR_TIMEOUT ||
+         (r->x.reply == REPLY_FAILED && r->t->ops->gone(r->t)))) {
+        r->told = true;
         hook(r, HOOK_ABORT, r->x.rid);
     }
 }
 
+/* Waits until more of the reply can go, or until limit. */
+static void wait_to_send(struct run *r, uint64_t limit)
+{
+    bool holds = spool_holds(&r->spool);
+    struct pollfd p = {.fd = holds ? r->t->read_fd : r->t->write_fd,
+                       .events = holds ? POLLIN : POLLOUT};
+    uint64_t until = clock_mono() + (holds ? r->h->config->body_timeout
+                                           : r->h->config->write_timeout);
+    poll(&p, 1, clock_poll_ms(until < limit ? until : limit));
+    if (!holds && clock_mono() >= until)
+        exchange_give_up(&r->x, "the client does not take the reply");
+}
+
 /*
- * Sends what is ready, as long as the client takes some now and then. True
- * when the whole reply is out.
+ * Sends what is ready, as long as the client takes some now and then and the
+ * request has time; a fault that comes late has a write time-out. True when
+ * the whole reply is out.
  */
 static bool drain(struct run *r)
 {
+    uint64_t limit = clock_mono() + r->h->config->write_timeout;
+    if (limit < r->deadline)
+        limit = r->deadline;
     r->t->last = true;
     while (r->x.out.n > 0) {
         absorb(r, clock_mono());
         size_t before = r->x.out.n;
-        enum err e = exchange_flush(&r->x);
-        if (e != ERR_AGAIN)
+        if (exchange_flush(&r->x) != ERR_AGAIN)
             break;
-        if (r->x.out.n < before)
-            continue;
-        bool holds = spool_holds(&r->spool);
-        struct pollfd p = {.fd = holds ? r->t->read_fd : r->t->write_fd,
-                           .events = holds ? POLLIN : POLLOUT};
-        uint64_t until = clock_mono() + (holds ? r->h->config->body_timeout
-                                               : r->h->config->write_timeout);
-        if (poll(&p, 1, clock_poll_ms(until)) == 0 && !holds) {
-            log_info("the client does not take the reply");
-            return false;
+        if (clock_mono() >= limit && spool_holds(&r->spool)) {
+            spool_stop(&r->spool, ERR_TIMEOUT);
+            limit += r->h->config->write_timeout;
+        } else if (clock_mono() >= limit) {
+            exchange_give_up(&r->x, "the client takes the reply too slowly");
+        } else if (r->x.out.n == before) {
+            wait_to_send(r, limit);
         }
     }
     return exchange_done(&r->x);
@@ -523,9 +456,11 @@ static void name_request(struct run *r)
             snprintf(r->id + 2 * i, 3, "%02x", noise[i]);
         r->req.id = slice_of(r->id);
     }
-    char id[33];
+    char id[129];
     snprintf(id, sizeof(id), "%.*s", (int)r->req.id.n, r->req.id.p);
     log_about(r->h->config->name, id);
+    if (r->h->alone)
+        fault_late_page(r->req.id, r->late);
 }
 
 static void log_done(const struct run *r)
@@ -545,7 +480,7 @@ static void serve(struct run *r, const struct meta_limits *limits)
     spool_init(&r->spool, r->t, &r->req, r->h->config->max_body, !r->h->alone);
     timing_mark("request");
     if (e != OK)
-        fault(r, LOG_WARN, why.status, why.why.text);
+        fault_say(&r->x, LOG_WARN, why.status, why.why.text);
     else if (obtain_seat(r))
         respond(r);
     if (r->seat != NULL)
@@ -564,7 +499,8 @@ void handler_run(struct handler *h, struct transport *t)
     struct meta_limits limits = {.max_params = c->max_params,
                                  .max_bytes = c->max_param_bytes,
                                  .max_body = c->max_body,
-                                 .trust_forwarded = c->trust_forwarded};
+                                 .trust_forwarded = c->trust_forwarded,
+                                 .no_script = c->app != NULL};
     struct run r = {.h = h,
                     .t = t,
                     .started = clock_mono(),
@@ -612,6 +548,21 @@ void handler_fatal(const char *what)
     if (r == NULL || !r->open || !pthread_equal(current_thread, pthread_self()))
         return;
     current = NULL; /* a second fault ends without words */
-    reply_fault(r, 500, slice_of(what));
+    exchange_fail(&r->x, 500, slice_of(what));
     end_reply(r);
+}
+
+bool handler_rest(struct slice *out)
+{
+    const struct run *r = current;
+    *out = SLICE("");
+    if (r == NULL || !r->open)
+        return true;
+    if (r->x.moving)
+        return false;
+    if (r->x.reply == REPLY_WHOLE)
+        *out = buf_view(&r->x.out);
+    else if (r->x.written == 0)
+        *out = slice_of(r->late);
+    return true;
 }

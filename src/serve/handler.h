@@ -38,5 +38,11 @@ void handler_run(struct handler *h, struct transport *t);
 
 /* For engine_setup: a last 500 to the client whose request ended V8. */
 void handler_fatal(const char *what);
+/*
+ * For the signal handler of a process that runs alone and out of time: the
+ * bytes its client should still get, which are those left of a reply that is
+ * whole, or a 504 when nothing is out. False: not now, ask again soon.
+ */
+bool handler_rest(struct slice *out);
 
 #endif

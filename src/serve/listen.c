@@ -33,6 +33,19 @@ int listen_fds(void)
     return pid == (uint64_t)getpid() ? (int)count : 0;
 }
 
+int listen_named(const char *name)
+{
+    struct slice names = slice_of(getenv("LISTEN_FDNAMES"));
+    int count = listen_fds();
+    for (int i = 0; i < count; i++) {
+        size_t n = slice_find(names, ':');
+        if (slice_is((struct slice){names.p, n}, name))
+            return LISTEN_FDS_START + i;
+        names = slice_from(names, n + 1);
+    }
+    return -1;
+}
+
 enum err listen_take(struct listener *l, int fd, struct why *why)
 {
     *l = (struct listener){.fd = -1};
@@ -83,7 +96,7 @@ static enum err set_owner(const char *path, const struct pool_config *config,
     if (config->listen_group != NULL && !group_id(config->listen_group, &gid))
         return why_set(why, ERR_NOTFOUND, "there is no group %s",
                        config->listen_group);
-    if ((uid != (uid_t)-1 || gid != (gid_t)-1) && chown(path, uid, gid) != 0)
+    if ((uid != (uid_t)-1 || gid != (gid_t)-1) && lchown(path, uid, gid) != 0)
         return why_set(why, ERR_IO, "cannot change the owner of %s: %s", path,
                        strerror(errno));
     return OK;

@@ -35,6 +35,8 @@ enum err listen_take(struct listener *l, int fd, struct why *why);
 bool listen_is(int fd);
 /* How many sockets LISTEN_FDS hands to this process, from LISTEN_FDS_START. */
 int listen_fds(void);
+/* The one of them with that name in LISTEN_FDNAMES, or -1. */
+int listen_named(const char *name);
 #define LISTEN_FDS_START 3
 
 #endif

@@ -3,6 +3,7 @@
  */
 #include "serve/oneshot.h"
 
+#include "base/clock.h"
 #include "bind/host.h"
 #include "cgi/transport_cgi.h"
 #include "engine/engine.h"
@@ -11,16 +12,12 @@
 #include "serve/timing.h"
 #include "serve/watchdog.h"
 
-#include <signal.h>
-#include <stdlib.h>
-#include <sys/stat.h>
+#include <limits.h>
+#include <poll.h>
 #include <unistd.h>
 
-static const char late_reply[] = "Status: 504 Gateway Timeout\r\n"
-                                 "Content-Type: text/plain\r\n"
-                                 "Content-Length: 20\r\n"
-                                 "\r\n"
-                                 "504 Gateway Timeout\n";
+static uint64_t write_timeout;
+
 static const char late_line[] =
     "snapcgi: the request took longer than its time limit and was ended\n";
 static const char refusal[] = "Status: 500 Internal Server Error\r\n"
@@ -29,30 +26,38 @@ static const char refusal[] = "Status: 500 Internal Server Error\r\n"
                               "\r\n"
                               "500 Internal Server Error\n";
 
-/* Bytes of a reply are on their way: a second head must not follow. */
-static volatile sig_atomic_t wrote;
-static enum err (*inner_write)(struct transport *t, const void *p, size_t n,
-                               size_t *out);
-
-static enum err noted_write(struct transport *t, const void *p, size_t n,
-                            size_t *out)
-{
-    wrote = 1;
-    return inner_write(t, p, n, out);
-}
-
 static void say(int fd, const char *text, size_t n)
 {
     if (write(fd, text, n) < 0)
         return; /* nobody is left to be told */
 }
 
-/* In the signal handler: only calls that signal-safety(7) allows. */
+/* As much as stdout takes, which may be a pipe that is full. */
+static void say_all(struct slice s)
+{
+    uint64_t until = clock_mono() + write_timeout;
+    while (s.n > 0) {
+        struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
+        if (poll(&p, 1, clock_poll_ms(until)) <= 0)
+            return;
+        ssize_t n = write(STDOUT_FILENO, s.p, s.n < PIPE_BUF ? s.n : PIPE_BUF);
+        if (n <= 0)
+            return;
+        s = slice_from(s, (size_t)n);
+    }
+}
+
+/*
+ * In the signal handler: only calls that signal-safety(7) allows. When bytes
+ * are on the move it comes again soon.
+ */
 static void last_words(int sig)
 {
+    struct slice rest;
     (void)sig;
-    if (!wrote)
-        say(STDOUT_FILENO, late_reply, sizeof(late_reply) - 1);
+    if (!handler_rest(&rest))
+        return;
+    say_all(rest);
     say(log_fd(), late_line, sizeof(late_line) - 1);
     _exit(0);
 }
@@ -62,30 +67,10 @@ void oneshot_refuse(void)
     say(STDOUT_FILENO, refusal, sizeof(refusal) - 1);
 }
 
-/*
- * Apache's Action runs this program as the script, with the function's file
- * as the path after it. REDIRECT_STATUS shows that the server did that: a
- * client that names the program itself must not choose the file.
- */
-static void follow_action(void)
-{
-    struct stat script, program;
-    const char *name = getenv("SCRIPT_FILENAME");
-    const char *path = getenv("PATH_TRANSLATED");
-    if (name == NULL || path == NULL || getenv("REDIRECT_STATUS") == NULL)
-        return;
-    if (stat(name, &script) == 0 && stat("/proc/self/exe", &program) == 0 &&
-        script.st_dev == program.st_dev && script.st_ino == program.st_ino &&
-        setenv("SCRIPT_FILENAME", path, 1) != 0)
-        unsetenv("SCRIPT_FILENAME");
-}
-
 _Noreturn void oneshot_run(const struct config *config,
                            const struct image *image)
 {
-    follow_action();
     struct pool_config one = config->cgi;
-    struct transport_ops ops;
     struct handler handler;
     struct cgi_options cgi = {.environment = (const char *const *)environ,
                               .in = STDIN_FILENO,
@@ -99,10 +84,7 @@ _Noreturn void oneshot_run(const struct config *config,
     one.watch = false;
     struct pool_setup pool = {.config = &one, .image = image};
     struct transport *t = cgi_open(&cgi);
-    ops = *t->ops;
-    inner_write = ops.write;
-    ops.write = noted_write;
-    t->ops = &ops;
+    write_timeout = one.write_timeout;
     watchdog_start_alarm(last_words);
     timing_mark("start");
     engine_start(&engine);

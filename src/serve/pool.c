@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "serve/app.h"
+#include "serve/fault.h"
 #include "serve/timing.h"
 #include "serve/watchdog.h"
 
@@ -138,12 +139,11 @@ static void report_copy(struct report *to, const struct report *from)
 }
 
 /* Remembered, and said once: requests that meet it again are not logged. */
-static void slot_fail(struct slot *slot, enum engine_stop stop,
-                      const struct report *rep)
+static void slot_fail(struct slot *slot, int status, const struct report *rep)
 {
     report_copy(&slot->report, rep);
     slot->failed_at = clock_mono();
-    slot->fault.status = stop == STOP_TERMINATED ? 504 : 500;
+    slot->fault.status = status;
     why_set(&slot->fault.why, ERR_SCRIPT, "%s cannot be loaded", slot->path);
     log_error("%s", slot->fault.why.text);
     log_lines(LOG_ERROR, buf_view(&rep->text));
@@ -159,7 +159,7 @@ static enum err seat_load(const struct pool *p, struct slot *slot, int fd,
     enum err e = seat_make(p, slot, &s);
     if (e != OK) {
         buf_puts(&rep.head, "no JavaScript context can be made");
-        slot_fail(slot, STOP_NONE, &rep);
+        slot_fail(slot, 500, &rep);
         goto out;
     }
     watchdog_arm(s->engine, fd, deadline);
@@ -167,7 +167,7 @@ static enum err seat_load(const struct pool *p, struct slot *slot, int fd,
     timing_mark("load");
     if (e != OK) {
         watchdog_disarm();
-        slot_fail(slot, engine_stopped(s->engine), &rep);
+        slot_fail(slot, fault_load_status(engine_stopped(s->engine), e), &rep);
         seat_end(p, s);
         s = NULL;
     }
@@ -303,6 +303,10 @@ enum err pool_take(struct pool *p, const char *path, int fd, uint64_t deadline,
         return e;
     slot->used = clock_mono();
     slot->tidy = false;
+    /* Idle work can reach the heap's limit too. */
+    while (slot->ready != NULL &&
+           engine_stopped(slot->ready->engine) != STOP_NONE)
+        seat_end(p, pop(slot));
     if (slot->failed_at == 0 && slot->ready != NULL) {
         *out = pop(slot);
         watchdog_arm((*out)->engine, fd, deadline);
@@ -320,10 +324,11 @@ enum err pool_take(struct pool *p, const char *path, int fd, uint64_t deadline,
     return ERR_SCRIPT;
 }
 
-void pool_failed(struct pool *p, struct seat *s, const struct report *rep)
+void pool_failed(struct pool *p, struct seat *s, int status,
+                 const struct report *rep)
 {
     (void)p;
-    slot_fail(s->slot, engine_stopped(s->engine), rep);
+    slot_fail(s->slot, status, rep);
 }
 
 void pool_give(struct pool *p, struct seat *s)
@@ -362,7 +367,11 @@ static bool slot_prepare(const struct pool *p, struct slot *slot, uint64_t now)
         if (seat_load(p, slot, -1, deadline, &s) != OK)
             return true;
         watchdog_disarm();
-        push(slot, s);
+        /* It may have struck after the load. */
+        if (engine_stopped(s->engine) == STOP_NONE)
+            push(slot, s);
+        else
+            seat_end(p, s);
         return true;
     }
     if (slot->tidy || slot->engine == NULL)

@@ -48,7 +48,8 @@ void pool_free(struct pool *p);
 enum err pool_take(struct pool *p, const char *path, int fd, uint64_t deadline,
                    struct seat **out, struct fault *fault, struct report *rep);
 /* The load that was going on failed after all: remembers it too. */
-void pool_failed(struct pool *p, struct seat *s, const struct report *rep);
+void pool_failed(struct pool *p, struct seat *s, int status,
+                 const struct report *rep);
 /* takes s back. An engine that was stopped, or is old, ends. */
 void pool_give(struct pool *p, struct seat *s);
 

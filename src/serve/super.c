@@ -19,20 +19,24 @@
 struct child {
     const struct pool_config *pool;
     struct listener listener;
-    pid_t pid; /* 0: has ended */
+    bool handed; /* by LISTEN_FDS, not opened here */
+    pid_t pid;   /* 0: has ended */
 };
 
-static const int passed_on[] = {SIGTERM, SIGINT, SIGQUIT, SIGUSR1};
+static const int passed_on[] = {SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGHUP};
 
-static int serve_one(const struct pool_config *pool, int listen_fd,
-                     const struct image *image)
+static int serve_one(const struct child *c, const struct image *image)
 {
-    struct worker_setup setup = {.pool = pool,
+    struct worker_setup setup = {.pool = c->pool,
                                  .image = image,
-                                 .listen_fd = listen_fd,
+                                 .listen_fd = c->listener.fd,
                                  .watch_every = WORKER_WATCH_EVERY};
-    log_about(pool->name, NULL);
-    log_notice("serving on %s", pool->listen);
+    log_about(c->pool->name, NULL);
+    if (c->handed)
+        log_notice("serving on the socket handed over as descriptor %d",
+                   c->listener.fd);
+    else
+        log_notice("serving on %s", c->pool->listen);
     return worker_run(&setup);
 }
 
@@ -55,7 +59,7 @@ static bool start(struct child *children, size_t count, size_t i,
     for (size_t k = 0; k < count; k++)
         if (k != i)
             close(children[k].listener.fd);
-    _exit(serve_one(children[i].pool, children[i].listener.fd, image));
+    _exit(serve_one(&children[i], image));
 }
 
 static void tell(const struct child *children, size_t count, int sig)
@@ -125,7 +129,7 @@ static int watch_over(struct child *children, size_t count, size_t left)
         tell(children, count, sig);
         if (sig == SIGUSR1)
             log_reopen(NULL);
-        else
+        else if (sig != SIGHUP)
             asked = true;
     }
     return result;
@@ -155,6 +159,39 @@ static int exit_status(enum err e)
                : EX_UNAVAILABLE;
 }
 
+/* The socket handed over for this pool, or -1; one for one needs no name. */
+static int handed_for(const struct pool_config *pool, size_t pools)
+{
+    return listen_fds() == 1 && pools == 1 ? LISTEN_FDS_START
+                                           : listen_named(pool->name);
+}
+
+/* Sockets are handed over to be served, all of them. */
+static enum err find_handed(const struct child *children, size_t count,
+                            struct why *why)
+{
+    int found = 0;
+    for (size_t i = 0; i < count; i++)
+        found += handed_for(children[i].pool, count) >= 0;
+    if (found == listen_fds())
+        return OK;
+    return why_set(why, ERR_NOTFOUND,
+                   "%d of %d sockets handed over are for no pool: each must "
+                   "have its pool's name in LISTEN_FDNAMES "
+                   "(FileDescriptorName= of a systemd socket)",
+                   listen_fds() - found, listen_fds());
+}
+
+static enum err open_listener(struct child *c, size_t pools, struct why *why)
+{
+    struct why reason = {.text = ""};
+    int fd = handed_for(c->pool, pools);
+    c->handed = fd >= 0;
+    enum err e = c->handed ? listen_take(&c->listener, fd, &reason)
+                           : listen_open(&c->listener, c->pool, &reason);
+    return why_set(why, e, "pool %s: %s", c->pool->name, reason.text);
+}
+
 int super_run(struct config *config, const char *name,
               const struct image *image)
 {
@@ -168,21 +205,21 @@ int super_run(struct config *config, const char *name,
         return EX_CONFIG;
     }
     struct child *children = xalloc(count * sizeof(*children));
-    int result = EX_OK;
+    for (size_t i = 0; i < count; i++)
+        children[i].pool = only != NULL ? only : &config->pools[i];
+    enum err e = find_handed(children, count, &why);
     size_t opened = 0;
-    for (; opened < count && result == EX_OK; opened++) {
-        struct child *c = &children[opened];
-        c->pool = only != NULL ? only : &config->pools[opened];
-        enum err e = listen_open(&c->listener, c->pool, &why);
-        if (e != OK) {
-            fprintf(stderr, "snapcgi: pool %s: %s\n", c->pool->name, why.text);
-            result = exit_status(e);
-        }
-    }
-    if (result == EX_OK && count == 1)
-        result = serve_one(children[0].pool, children[0].listener.fd, image);
-    else if (result == EX_OK)
+    for (; opened < count && e == OK; opened++)
+        e = open_listener(&children[opened], count, &why);
+    int result;
+    if (e != OK) {
+        fprintf(stderr, "snapcgi: %s\n", why.text);
+        result = exit_status(e);
+    } else if (count == 1) {
+        result = serve_one(&children[0], image);
+    } else {
         result = run_all(children, count, image);
+    }
     for (size_t i = 0; i < opened; i++)
         listen_close(&children[i].listener);
     free(children);

@@ -18,6 +18,8 @@
  * JavaScript is not running, and need not be ended.
  */
 #define SLACK_NS (5 * NS_PER_MS)
+/* Between two alarms after the deadline. */
+#define AGAIN_US 20000
 
 enum kind { KIND_NONE, KIND_THREAD, KIND_ALARM };
 enum stage { STAGE_OFF, STAGE_ARMED, STAGE_TERMINATED };
@@ -103,8 +105,13 @@ void watchdog_start(void)
 void watchdog_start_alarm(void (*last_words)(int signal))
 {
     struct sigaction action = {.sa_handler = last_words};
+    sigset_t set;
     must(kind == KIND_NONE);
     sigaction(SIGALRM, &action, NULL);
+    /* The web server may have had it blocked. */
+    sigemptyset(&set);
+    sigaddset(&set, SIGALRM);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
     kind = KIND_ALARM;
 }
 
@@ -112,7 +119,8 @@ static void set_alarm(uint64_t after)
 {
     uint64_t us = after == 0 ? 0 : after / 1000 + 1;
     struct itimerval t = {.it_value = {.tv_sec = (time_t)(us / 1000000),
-                                       .tv_usec = (suseconds_t)(us % 1000000)}};
+                                       .tv_usec = (suseconds_t)(us % 1000000)},
+                          .it_interval = {.tv_usec = AGAIN_US}};
     setitimer(ITIMER_REAL, &t, NULL);
 }
 

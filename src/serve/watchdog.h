@@ -24,7 +24,7 @@ struct engine;
 void watchdog_start(void);
 /*
  * By SIGALRM instead, for a process without threads: last_words runs in the
- * signal handler at the deadline and must not return.
+ * signal handler at the deadline, and when it returns again and again.
  */
 void watchdog_start_alarm(void (*last_words)(int signal));
 

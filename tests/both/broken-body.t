@@ -25,4 +25,16 @@ is(fcgi($s->{socket}, cgi_env(fixture('hello.js')))->{body}, "hello\n",
     'FastCGI: the next request is served');
 like(read_file($s->{log}), qr/broke in the middle/, 'the log says why');
 
+# Nothing of it is out yet: the client is told properly.
+for my $how ('', 'start', 'length') {
+    my $early = cgi_env(fixture('streamfails.js'), QUERY_STRING => $how);
+    is(cgi($early, conf => $conf)->{status}, 500, "CGI: failed early $how");
+    my $r = fcgi($s->{socket}, $early);
+    is($r->{status}, 500, "FastCGI: failed early $how");
+    like($r->{body}, qr/^500 Internal Server Error\n/, 'and a page');
+}
+like(read_file($s->{log}), qr/broke at once/, 'the log says why');
+like(read_file($s->{log}), qr/longer than its Content-Length of 3 bytes/,
+    'and what was wrong with the length');
+
 done_testing();

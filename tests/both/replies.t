@@ -73,6 +73,10 @@ for my $script (qw(throw reject syntax notresponse nohandler modules/throws
         is($r->{status}, 500, "$by: status");
         unlike($r->{body}, qr/secret|fixtures|Error:/,
             "$by: nothing of it in the page");
+        my @id = $r->all('x-request-id');
+        is(scalar @id, 1, "$by: the request's id, once");
+        like($r->{body}, qr/^500 Internal Server Error\n\nRequest \Q$id[0]\E$/,
+            "$by: and in the page");
     });
 }
 my %says = (
@@ -96,6 +100,15 @@ my @module = grep { $_->{status} == 200 } map {
 ok(@module >= 1, 'one of the two notations of JSON modules works');
 is($module[0]{body}, "relative 42 awaited true\n", 'all kinds of imports')
     if @module;
+
+both('a fault of a request with an id', 'throw.js',
+    { HTTP_X_REQUEST_ID => '0b5e7f10-3a5e-4f0c-9d1c-6b3c2e9f4a77' }, '', sub {
+        my ($r, $by) = @_;
+        is($r->header('x-request-id'), '0b5e7f10-3a5e-4f0c-9d1c-6b3c2e9f4a77',
+            "$by: it is the reply's");
+    });
+like($_, qr/ 0b5e7f10-3a5e-4f0c-9d1c-6b3c2e9f4a77 /, 'and all of it is logged')
+    for both_log();
 
 # Errors in the page, where asked for.
 both_start(show_errors => 'on', 'env[GREETING]' => 'ahoj');

@@ -78,4 +78,56 @@ is(fcgi("$dir/three.sock", $hello)->{body}, "hello\n", 'by LISTEN_FDS');
 is(stop_process($pid), 0, 'SIGTERM: exit 0');
 ok(-e "$dir/three.sock", 'a socket that was handed over stays');
 
+# With `serve` the pools of the configuration take the sockets.
+write_config($conf, global => { error_log => "$dir/four.log" },
+    pool => { listen => "$dir/never.sock", root => fixture() });
+$pid = start(['/bin/sh', '-c', $shell, program(), 'serve', '-c', $conf],
+    stdin => $l, out => "$dir/four.out");
+is(fcgi("$dir/three.sock", $hello)->{body}, "hello\n",
+    'serve by LISTEN_FDS, one socket for one pool');
+ok(!-e "$dir/never.sock", 'and nothing else is listened on');
+is(stop_process($pid), 0, 'SIGTERM: exit 0');
+
+my $m = IO::Socket::UNIX->new(Local => "$dir/m.sock", Listen => 16) or die;
+my $names = 'three:four';
+sub handed {
+    my (@command) = @_;
+    return ['/bin/sh', '-c', 'LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES='
+        . "$names " . 'exec "$0" "$@" 3<&0 4<&1 </dev/null >&2',
+        program(), @command];
+}
+sub start_handed {
+    my (@command) = @_;
+    my $pid = fork() // die;
+    return $pid if $pid;
+    POSIX::setsid();
+    POSIX::dup2(fileno($l), 0);
+    POSIX::dup2(fileno($m), 1);
+    open(STDERR, '>>', "$dir/five.out");
+    exec @{handed(@command)} or POSIX::_exit(127);
+}
+sub ended { waitpid($_[0], 0); return $? >> 8 }
+write_file($conf, join("\n", '[global]', "error_log = $dir/five.log",
+    '[pool four]', "listen = $dir/n1", 'app = ' . fixture('function.js'),
+    '[pool own]', "listen = $dir/own.sock", 'app = ' . fixture('hello.js'),
+    '[pool three]', "listen = $dir/n2", 'app = ' . fixture('hello.js'), ''));
+$pid = start_handed('serve', '-c', $conf);
+is(fcgi("$dir/three.sock", $hello)->{body}, "hello\n", 'by name, the first');
+is(fcgi("$dir/m.sock", $hello)->{body}, "function GET\n",
+    'by name, the second');
+ok(wait_for(5, sub { -S "$dir/own.sock" }), 'a third pool opens its own');
+kill('HUP', $pid);
+select(undef, undef, undef, 0.2);
+is(fcgi("$dir/own.sock", $hello)->{body}, "hello\n", 'SIGHUP ends nothing');
+kill('TERM', $pid);
+is(ended($pid), 0, 'SIGTERM: exit 0');
+
+$names = 'three:other';
+is(ended(start_handed('serve', '-c', $conf)), 78, 'a socket for no pool');
+like(read_file("$dir/five.out"), qr/1 of 2 sockets.*LISTEN_FDNAMES/,
+    'and it is said');
+is(ended(start_handed('check', '-c', $conf)), 0,
+    'other commands mean what they always do');
+is(ended(start_handed('--version')), 0, 'so does --version');
+
 done_testing();

@@ -52,5 +52,7 @@ is(of('counter'), "1 1\n", 'the long unused one is not');
 my $one = serve(pool => { app => fixture('hello.js') });
 is(fcgi($one->{socket}, cgi_env('/nowhere/else.js'))->{body}, "hello\n",
     'app = FILE');
+is(fcgi($one->{socket}, cgi_env('proxy:fcgi://localhost:9000/a%20b?c'))->{body},
+    "hello\n", 'app = FILE, whatever the web server makes of the URL');
 
 done_testing();

@@ -18,7 +18,8 @@ my $s = serve(pool => \%settings);
 my @cases = (
     ['loop', '', 504], ['microtasks', '', 504], ['never', '', 500],
     ['loadloop', '', 504], ['hog', 'heap', 500], ['hog', 'buffers', 500],
-    ['deep', '', 500],
+    ['deep', '', 500], ['loadhog', '', 500], ['loophog', '', 500], ['spinafter', '', 200],
+    ['spinafter', 'big', 200],
 );
 for my $case (@cases) {
     my ($script, $query, $status) = @$case;
@@ -30,6 +31,11 @@ for my $case (@cases) {
             : fcgi($s->{socket}, $env);
         ok(!$r->{hung}, "$name: ends");
         is($r->{status}, $status, "$name: status");
+        my $id = $r->header('x-request-id') // 'none';
+        like($r->{body}, qr/^Request $id$/m, "$name: the page's id")
+            if $status != 200;
+        is(length $r->{body}, $query ? 300000 : 6, "$name: all of the reply")
+            if $script eq 'spinafter';
         cmp_ok(time - $start, '<', 6, "$name: soon");
         next if $by eq 'CGI';
         my $again = wait_for(5, sub {
@@ -43,6 +49,31 @@ for my $case (@cases) {
             $s = serve(pool => \%settings);
         }
     }
+}
+
+# Timers that are always due leave a turn to the body.
+{
+    my $env = cgi_env(fixture('busytimer.js'), REQUEST_METHOD => 'POST',
+        CONTENT_LENGTH => 5);
+    my $c = Snap::Fcgi->new($s->{socket});
+    my $bytes = Snap::Fcgi::request_bytes($env, 'hello');
+    $c->put(substr($bytes, 0, -24));
+    select(undef, undef, undef, 0.3);
+    $c->put(substr($bytes, -24));
+    is($c->reply(5)->{body}, 'hello', 'a body beside busy timers');
+}
+
+# A client that goes while the application loads costs no processor.
+{
+    my $l = serve(pool => { request_timeout => '5s' });
+    my $c = Snap::Fcgi->new($l->{socket});
+    $c->request(cgi_env(fixture('loadwait.js')), '');
+    $c->hang_up;
+    is(fcgi($l->{socket}, cgi_env(fixture('hello.js')))->{body}, "hello\n",
+        'a client that goes while the application loads');
+    my ($ticks) = map { $_->[13] + $_->[14] } [split ' ',
+        read_file("/proc/$l->{pid}/stat") =~ s/.*\) /x x /sr];
+    cmp_ok($ticks, '<', 70, "hundredths of a second of processor: $ticks");
 }
 
 # waitUntil is bounded too, and does not hold the worker for longer.

@@ -51,8 +51,9 @@ sub both {
 
 sub view {
     my ($r) = @_;
-    my @fields = sort map { "$_->[0]: $_->[1]" } @{$r->{headers}};
     # An error page names the request by a number of its own.
+    my @fields = sort map { "$_->[0]: $_->[1]"
+        =~ s/^x-request-id: \K[0-9a-f]{16}$/NUMBER/r } @{$r->{headers}};
     my $body = $r->{body} =~ s/^Request \K[0-9a-f]{16}$/NUMBER/mr;
     $body = length($body) . ' bytes, MD5 ' . md5_hex($body)
         if length $body > 1000;

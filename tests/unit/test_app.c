@@ -12,6 +12,8 @@
 #include "serve/app.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -26,6 +28,16 @@ static const char *at(const char *name)
     static char paths[4][PATH_MAX];
     static int turn;
     char *path = paths[turn++ % 4];
+    snprintf(path, PATH_MAX, "%s/%s", home, name);
+    return path;
+}
+
+/* For another thread. */
+static const char *at_mine(const char *name)
+{
+    static _Thread_local char paths[2][PATH_MAX];
+    static _Thread_local int turn;
+    char *path = paths[turn++ % 2];
     snprintf(path, PATH_MAX, "%s/%s", home, name);
     return path;
 }
@@ -437,6 +449,51 @@ static void a_link_set_to_another_file_is_a_change(void **state)
     app_free(app);
 }
 
+/* ---- races ------------------------------------------------------------- */
+
+static atomic_bool swapping;
+
+/* By turns the folder and a link to another one. */
+static void *swap(void *arg)
+{
+    (void)arg;
+    while (swapping)
+        renameat2(AT_FDCWD, at_mine("root/lib"), AT_FDCWD, at_mine("root/link"),
+                  RENAME_EXCHANGE);
+    return NULL;
+}
+
+static void a_folder_that_becomes_a_link_lets_nothing_out(void **state)
+{
+    pthread_t thread;
+    (void)state;
+    mkdir(at("elsewhere"), 0755);
+    put("elsewhere/b.js", "secret");
+    assert_int_equal(symlink(at("elsewhere"), at("root/link")), 0);
+    with_root();
+    const char *script = at("root/lib/b.js");
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s", script);
+    swapping = true;
+    assert_int_equal(pthread_create(&thread, NULL, swap, NULL), 0);
+    bool out = false;
+    for (int i = 0; i < 20000 && !out; i++) {
+        struct app *a;
+        struct source s;
+        if (app_open(path, pool.root, &a, &fault) != OK)
+            continue;
+        const struct loader *l = app_loader(a);
+        assert_int_equal(l->load(l->arg, "", NULL, &s, NULL), OK);
+        out = strcmp(s.text, "b") != 0;
+        free(s.text);
+        free(s.path);
+        app_free(a);
+    }
+    swapping = false;
+    pthread_join(thread, NULL);
+    assert_false(out);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -473,6 +530,7 @@ int main(void)
         T(a_bare_import_says_to_bundle),
         T(imports_by_url_are_refused_by_name),
         T(a_missing_import_names_the_file),
+        T(a_folder_that_becomes_a_link_lets_nothing_out),
         T(an_application_left_alone_has_not_changed),
         T(a_file_written_anew_is_a_change),
         T(an_imported_file_that_goes_is_a_change),

@@ -437,7 +437,7 @@ static void a_bad_field_leaves_room_for_an_error_page(void **state)
     assert_int_equal(exchange.reply, REPLY_NONE);
     call("replyError", string("TypeError: secret"), NONE, NONE, NONE, NONE);
     assert_non_null(strstr(wire(), "Status: 500 "));
-    assert_string_equal(wire_body(), "Internal Server Error\n");
+    assert_string_equal(wire_body(), "500 Internal Server Error\n");
 }
 
 static void an_error_shows_itself_where_asked_for(void **state)
@@ -445,7 +445,38 @@ static void an_error_shows_itself_where_asked_for(void **state)
     (void)state;
     exchange.show_errors = true;
     call("replyError", string("TypeError: here"), NONE, NONE, NONE, NONE);
-    assert_string_equal(wire_body(), "TypeError: here");
+    assert_string_equal(wire_body(),
+                        "500 Internal Server Error\n\nTypeError: here\n");
+}
+
+static void a_page_of_ours_names_the_request_once(void **state)
+{
+    (void)state;
+    request.id = SLICE("abc-1");
+    exchange_fail(&exchange, 404, SLICE(""));
+    const char *field = strstr(wire(), "\r\nX-Request-Id: abc-1\r\n");
+    assert_non_null(field);
+    assert_null(strstr(field + 4, "X-Request-Id"));
+    assert_string_equal(wire_body(), "404 Not Found\n\nRequest abc-1\n");
+}
+
+static void a_method_not_allowed_has_a_list_of_those_that_are(void **state)
+{
+    (void)state;
+    exchange_fail(&exchange, 405, SLICE(""));
+    assert_non_null(strstr(wire(), "\r\nAllow: GET, HEAD, POST"));
+}
+
+static void a_page_fits_the_smallest_header_allowed(void **state)
+{
+    static const struct response_rules small = {.max_bytes = 512};
+    static char id[128];
+    (void)state;
+    memset(id, 'x', sizeof id);
+    request.id = (struct slice){id, sizeof id};
+    exchange.rules = &small;
+    exchange_fail(&exchange, 405, SLICE(""));
+    assert_int_equal(exchange.reply, REPLY_WHOLE);
 }
 
 static void a_stream_goes_out_in_order(void **state)
@@ -501,6 +532,7 @@ static void a_stream_over_its_length_is_cut(void **state)
     static const char *const list[] = {"Content-Length", "3", NULL};
     send_reply(200, list, NONE, true);
     write_chunk(SLICE("ab"));
+    wire();
     assert_non_null(strstr(write_chunk(SLICE("cd")).thrown, "longer"));
     assert_int_equal(exchange.reply, REPLY_FAILED);
     assert_string_equal(wire_body(), "abc");
@@ -512,6 +544,7 @@ static void a_stream_under_its_length_is_incomplete(void **state)
     static const char *const list[] = {"Content-Length", "3", NULL};
     send_reply(200, list, NONE, true);
     write_chunk(SLICE("ab"));
+    wire();
     end_reply(true);
     assert_int_equal(exchange.reply, REPLY_FAILED);
     assert_non_null(strstr(exchange.why.text, "after 2 of the 3 bytes"));
@@ -522,9 +555,37 @@ static void a_stream_that_fails_keeps_what_it_gave(void **state)
     (void)state;
     send_reply(200, nothing, NONE, true);
     write_chunk(SLICE("ab"));
+    wire();
+    write_chunk(SLICE("cd"));
     end_reply(false);
     assert_int_equal(exchange.reply, REPLY_FAILED);
-    assert_string_equal(wire_body(), "ab");
+    assert_string_equal(wire_body(), "abcd");
+}
+
+static void a_stream_that_fails_before_anything_is_out_is_a_500(void **state)
+{
+    (void)state;
+    memory.takes = 0;
+    send_reply(200, nothing, NONE, true);
+    write_chunk(SLICE("ab"));
+    exchange_flush(&exchange);
+    end_reply(false);
+    assert_int_equal(exchange.reply, REPLY_WHOLE);
+    assert_int_equal(exchange.status, 500);
+    memory.takes = SIZE_MAX;
+    assert_string_equal(wire_body(), "500 Internal Server Error\n");
+    assert_null(strstr(wire(), "Status: 200"));
+}
+
+static void a_wrong_length_seen_before_anything_is_out_is_a_500(void **state)
+{
+    (void)state;
+    static const char *const list[] = {"Content-Length", "3", NULL};
+    send_reply(200, list, NONE, true);
+    write_chunk(SLICE("abcd"));
+    assert_int_equal(exchange.status, 500);
+    assert_string_equal(wire_body(), "500 Internal Server Error\n");
+    assert_true(exchange_done(&exchange));
 }
 
 static void a_peer_that_goes_ends_the_reply(void **state)
@@ -541,6 +602,7 @@ static void a_failure_after_the_head_is_not_a_page(void **state)
 {
     (void)state;
     send_reply(200, nothing, NONE, true);
+    wire();
     exchange_fail(&exchange, 504, SLICE("late\n"));
     assert_int_equal(exchange.reply, REPLY_FAILED);
     assert_null(strstr(wire(), "504"));
@@ -577,12 +639,17 @@ int main(void)
         CASE(a_second_reply_is_refused),
         CASE(a_bad_field_leaves_room_for_an_error_page),
         CASE(an_error_shows_itself_where_asked_for),
+        CASE(a_page_of_ours_names_the_request_once),
+        CASE(a_method_not_allowed_has_a_list_of_those_that_are),
+        CASE(a_page_fits_the_smallest_header_allowed),
         CASE(a_stream_goes_out_in_order),
         CASE(a_full_buffer_makes_the_script_wait),
         CASE(a_large_body_is_kept_where_the_transport_stopped),
         CASE(a_stream_over_its_length_is_cut),
         CASE(a_stream_under_its_length_is_incomplete),
         CASE(a_stream_that_fails_keeps_what_it_gave),
+        CASE(a_stream_that_fails_before_anything_is_out_is_a_500),
+        CASE(a_wrong_length_seen_before_anything_is_out_is_a_500),
         CASE(a_peer_that_goes_ends_the_reply),
         CASE(a_failure_after_the_head_is_not_a_page),
         CASE(the_environment_is_a_flat_list)};

@@ -290,6 +290,25 @@ static void listen_fds_count_only_for_the_process_named(void **state)
     unsetenv("LISTEN_PID");
 }
 
+static void handed_sockets_are_found_by_their_names(void **state)
+{
+    char pid[16];
+    (void)state;
+    snprintf(pid, sizeof(pid), "%d", (int)getpid());
+    setenv("LISTEN_PID", pid, 1);
+    setenv("LISTEN_FDS", "3", 1);
+    setenv("LISTEN_FDNAMES", "hello:www:", 1);
+    assert_int_equal(listen_named("hello"), LISTEN_FDS_START);
+    assert_int_equal(listen_named("www"), LISTEN_FDS_START + 1);
+    assert_int_equal(listen_named("ww"), -1);
+    setenv("LISTEN_FDS", "1", 1);
+    assert_int_equal(listen_named("www"), -1);
+    unsetenv("LISTEN_FDNAMES");
+    assert_int_equal(listen_named("hello"), -1);
+    unsetenv("LISTEN_FDS");
+    unsetenv("LISTEN_PID");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -315,6 +334,7 @@ int main(void)
         T(a_descriptor_must_listen),
         T(a_listening_descriptor_is_taken_and_its_path_stays),
         T(listen_fds_count_only_for_the_process_named),
+        T(handed_sockets_are_found_by_their_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

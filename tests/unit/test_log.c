@@ -109,6 +109,18 @@ static void bytes_of_other_scripts_stay(void **state)
     assert_string_equal(after_stamp(), "warn - - gr\xc3\xbc\xc3\x9f\n");
 }
 
+static void the_longest_request_id_is_whole(void **state)
+{
+    char id[129];
+    (void)state;
+    memset(id, 'i', sizeof(id) - 1);
+    id[128] = '\0';
+    log_about("p", id);
+    log_error("x");
+    assert_non_null(strstr(content(path), id));
+    log_about(NULL, NULL);
+}
+
 static void a_long_text_is_cut_and_says_so(void **state)
 {
     char big[20000];
@@ -200,6 +212,7 @@ int main(void)
         TEST(a_low_level_is_not_written),
         TEST(no_input_forges_a_line),
         TEST(bytes_of_other_scripts_stay),
+        TEST(the_longest_request_id_is_whole),
         TEST(a_long_text_is_cut_and_says_so),
         TEST(a_stack_becomes_lines_of_one_stamp),
         TEST(reopening_follows_logrotate),

@@ -430,7 +430,8 @@ static const struct row rows[] = {
     {"junk in the environment", {"=x", "novalue"}, "url", "http://h.test/", 0},
 };
 
-static const struct meta_limits usual = {100, 65536, 1000000, false};
+static const struct meta_limits usual = {
+    .max_params = 100, .max_bytes = 65536, .max_body = 1000000};
 
 /* Text of one field of the request, NULL when it has none. */
 static const char *look(const struct request *r, const char *field, char *out,
@@ -548,6 +549,23 @@ static void a_trusted_proxy_says_scheme_and_host(void **state)
         run(&trusted[i], &trusting);
 }
 
+static void where_no_script_is_asked_for_none_is_refused(void **state)
+{
+    (void)state;
+    struct meta_limits one = usual;
+    one.no_script = true;
+    static const struct row asked[] = {
+        {"encoded by ProxyPass",
+         {"SCRIPT_FILENAME=proxy:fcgi://h:9000/a%20b"},
+         "script",
+         "",
+         0},
+        {"a question mark", {"SCRIPT_FILENAME=/a?b"}, "script", "", 0},
+    };
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++)
+        run(&asked[i], &one);
+}
+
 static void too_many_variables_are_431(void **state)
 {
     (void)state;
@@ -609,6 +627,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_rule_holds),
         cmocka_unit_test(a_trusted_proxy_says_scheme_and_host),
+        cmocka_unit_test(where_no_script_is_asked_for_none_is_refused),
         cmocka_unit_test(too_many_variables_are_431),
         cmocka_unit_test(too_many_bytes_of_variables_are_431),
         cmocka_unit_test(a_refused_head_request_is_still_known_as_head),

@@ -1368,6 +1368,62 @@ static void damaged_requests_do_no_harm(void **state)
 
 #define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
+static void busy_kept_connections_do_not_keep_new_ones_out(void **state)
+{
+    struct side *s = *state;
+    bool served = false;
+    int kept = client();
+    send_request(kept, FCGI_KEEP_CONN, "/kept", "");
+    serve(s, "/kept");
+    expect_reply(kept, "Status: 200 OK\r\n\r\n/kept");
+    int fresh = client();
+    send_request(fresh, 0, "/fresh", "");
+    for (int i = 0; i < 3 && !served; i++) {
+        send_request(kept, FCGI_KEEP_CONN, "/kept", "");
+        assert_int_equal(next(s, 1000), OK);
+        served = strcmp(param(s, "REQUEST_URI"), "/fresh") == 0;
+        finish(s);
+    }
+    assert_true(served);
+    close(kept);
+    close(fresh);
+}
+
+static void a_peer_that_asks_and_never_reads_gets_no_damaged_reply(void **state)
+{
+    struct side *s = *state;
+    struct buf b;
+    int fd = client();
+    buf_init(&b, 1 << 20);
+    for (int i = 0; i < 400; i++)
+        fcgi_put(&b, FCGI_GET_VALUES, 0, SLICE("\x0e\0FCGI_MAX_CONNS"));
+    for (int i = 0; i < 100; i++) {
+        if (send(fd, b.p, b.n, MSG_DONTWAIT | MSG_NOSIGNAL) < (ssize_t)b.n)
+            break;
+        if (next(s, 1) == OK)
+            break;
+    }
+    buf_clear(&b);
+    head(&b, 1, 0, "/x");
+    body(&b, 1, SLICE(""));
+    send(fd, b.p, b.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (next(s, 50) == OK) {
+        static char large[60000];
+        size_t wrote;
+        struct got g;
+        s->t->ops->write(s->t, large, sizeof large, &wrote);
+        got_init(&g);
+        receive(fd, &g); /* asserts that each record is sound */
+        s->t->ops->write(s->t, large, sizeof large, &wrote);
+        receive(fd, &g);
+        got_free(&g);
+        s->t->ops->done(s->t);
+        s->t = NULL;
+    }
+    close(fd);
+    buf_free(&b);
+}
+
 int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
@@ -1381,6 +1437,8 @@ int main(void)
         T(a_write_is_on_its_way_at_once),
         T(params_live_until_done),
         T(a_kept_connection_brings_the_next_request),
+        T(busy_kept_connections_do_not_keep_new_ones_out),
+        T(a_peer_that_asks_and_never_reads_gets_no_damaged_reply),
         T(thousands_of_requests_are_served_alike),
         T(two_requests_sent_together_are_served_in_turn),
         T(without_keep_conn_the_connection_is_closed),

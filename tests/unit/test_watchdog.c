@@ -16,8 +16,10 @@
 #include "serve/watchdog.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -53,6 +55,12 @@ static int set_up(void **state)
     ended = NULL;
     times = 0;
     return 0;
+}
+
+static int start(void **state)
+{
+    watchdog_start();
+    return set_up(state);
 }
 
 static int tear_down(void **state)
@@ -145,14 +153,65 @@ static void disarmed_in_the_grace_the_connection_stays(void **state)
     close(pair[1]);
 }
 
+/* ---- by signal, in a process of its own ---------------------------------- */
+
+static void end_now(int sig)
+{
+    (void)sig;
+    _exit(42);
+}
+
+static volatile sig_atomic_t calls;
+
+static void end_at_the_third(int sig)
+{
+    (void)sig;
+    if (++calls == 3)
+        _exit(43);
+}
+
+static int status_of_alone(void (*last_words)(int), bool blocked)
+{
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        sigset_t set;
+        sigemptyset(&set);
+        sigaddset(&set, SIGALRM);
+        sigprocmask(blocked ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+        watchdog_start_alarm(last_words);
+        watchdog_arm(engine(&some), -1, in_ms(10));
+        for (uint64_t until = in_ms(2000); clock_mono() < until;)
+            pause_ms(100);
+        _exit(1);
+    }
+    waitpid(pid, &status, 0);
+    return WEXITSTATUS(status);
+}
+
+static void the_alarm_comes_though_the_starter_had_it_blocked(void **state)
+{
+    (void)state;
+    assert_int_equal(status_of_alone(end_now, true), 42);
+}
+
+static void the_alarm_comes_again_until_last_words_are_said(void **state)
+{
+    (void)state;
+    assert_int_equal(status_of_alone(end_at_the_third, false), 43);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
-    watchdog_start();
     const struct CMUnitTest tests[] = {
-        T(the_engine_is_ended_after_its_deadline),
+        /* Before the thread: each starts a watchdog of its own. */
+        cmocka_unit_test(the_alarm_comes_though_the_starter_had_it_blocked),
+        cmocka_unit_test(the_alarm_comes_again_until_last_words_are_said),
+        cmocka_unit_test_setup_teardown(the_engine_is_ended_after_its_deadline,
+                                        start, tear_down),
         T(a_deadline_in_the_past_ends_at_once),
         T(disarmed_in_time_nothing_happens),
         T(an_earlier_deadline_wakes_it_earlier),
