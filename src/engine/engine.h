@@ -28,7 +28,6 @@ enum engine_mode {
 
 struct engine_setup {
     enum engine_mode mode;
-    const char *flags; /* further V8 flags, or NULL; borrowed for the call */
     const struct native *const *tables; /* NULL-ended; must outlive all */
     /*
      * V8 cannot go on (out of memory, a broken invariant). Called once, in
@@ -62,8 +61,6 @@ void engine_terminate(struct engine *e);
 /* Why it last ended in that way. */
 enum engine_stop { STOP_NONE, STOP_TERMINATED, STOP_HEAP };
 enum engine_stop engine_stopped(const struct engine *e);
-/* Lets JavaScript run again after engine_terminate(). */
-void engine_resume(struct engine *e);
 
 struct engine_use {
     size_t heap_used;  /* bytes */

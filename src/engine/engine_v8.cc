@@ -25,7 +25,6 @@ static const size_t heap_headroom = size_t{256} << 20;
 
 static std::unique_ptr<v8::Platform> platform;
 static void (*fatal_words)(const char *what);
-const struct native *const *engine_tables;
 
 /* ---- process ----------------------------------------------------------- */
 
@@ -91,7 +90,6 @@ static const char *mode_flags(enum engine_mode mode)
 void engine_start(const struct engine_setup *setup)
 {
     must(platform == nullptr);
-    engine_tables = setup->tables;
     natives_flatten(setup->tables);
     fatal_words = setup->fatal;
     v8::V8::SetEntropySource(entropy);
@@ -105,8 +103,6 @@ void engine_start(const struct engine_setup *setup)
     /* import ... assert { type: "json" }; later engines have `with`. */
     v8::V8::SetFlagsFromString("--harmony-import-assertions");
 #endif
-    if (setup->flags != nullptr)
-        v8::V8::SetFlagsFromString(setup->flags);
     platform = setup->mode == ENGINE_RESIDENT
                    ? v8::platform::NewDefaultPlatform(1)
                    : v8::platform::NewSingleThreadedDefaultPlatform();
@@ -217,11 +213,6 @@ void Buffers::Free(void *p, size_t n)
     give(n);
 }
 
-struct engine *engine_of(v8::Isolate *isolate)
-{
-    return static_cast<struct engine *>(isolate->GetData(0));
-}
-
 static size_t near_heap_limit(void *data, size_t current, size_t initial)
 {
     auto *e = static_cast<struct engine *>(data);
@@ -245,7 +236,6 @@ enum err engine_new(const struct image *image,
     if (limits->heap != 0)
         params.constraints.ConfigureDefaultsFromHeapSize(0, limits->heap);
     e->isolate = v8::Isolate::Allocate();
-    e->isolate->SetData(0, e);
     v8::Isolate::Initialize(e->isolate, params);
     e->isolate->SetMicrotasksPolicy(v8::MicrotasksPolicy::kExplicit);
     e->isolate->SetFatalErrorHandler(fatal_error);
@@ -281,12 +271,6 @@ void engine_terminate(struct engine *e)
 enum engine_stop engine_stopped(const struct engine *e)
 {
     return static_cast<enum engine_stop>(e->stop.load());
-}
-
-void engine_resume(struct engine *e)
-{
-    e->stop = STOP_NONE;
-    e->isolate->CancelTerminateExecution();
 }
 
 void engine_use(struct engine *e, struct engine_use *out)

@@ -109,7 +109,6 @@ struct Entered {
 };
 
 /* engine_v8.cc */
-struct engine *engine_of(v8::Isolate *isolate);
 /* Runs what V8 itself has to do on this thread. */
 void engine_pump(v8::Isolate *isolate);
 

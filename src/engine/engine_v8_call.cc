@@ -104,11 +104,6 @@ void *call_host(struct call *c)
     return r != nullptr ? r->host : nullptr;
 }
 
-int call_argc(struct call *c)
-{
-    return c->info.Length();
-}
-
 /* ---- arguments --------------------------------------------------------- */
 
 static void wrong(struct call *c, int i, const char *wanted)
@@ -125,12 +120,6 @@ bool arg_is_undefined(struct call *c, int i)
 bool arg_is_string(struct call *c, int i)
 {
     return c->info[i]->IsString();
-}
-
-bool arg_is_bytes(struct call *c, int i)
-{
-    return c->info[i]->IsArrayBufferView() || c->info[i]->IsArrayBuffer() ||
-           c->info[i]->IsSharedArrayBuffer();
 }
 
 bool arg_bool(struct call *c, int i)
@@ -337,11 +326,6 @@ void ret_int(struct call *c, int32_t v)
     c->info.GetReturnValue().Set(v);
 }
 
-void ret_utf8(struct call *c, struct slice s)
-{
-    c->info.GetReturnValue().Set(from_utf8(c, s));
-}
-
 void ret_latin1(struct call *c, struct slice s)
 {
     c->info.GetReturnValue().Set(from_latin1(c, s));
@@ -415,11 +399,6 @@ void list_num(struct call *c, double v)
 void list_bool(struct call *c, bool v)
 {
     c->list.push_back(v8::Boolean::New(c->isolate, v));
-}
-
-void list_null(struct call *c)
-{
-    c->list.push_back(v8::Null(c->isolate));
 }
 
 /* ---- exceptions -------------------------------------------------------- */

@@ -187,7 +187,6 @@ static enum err warm_up(v8::Isolate *isolate, Scripts *scripts,
     struct engine engine = {};
     engine.isolate = isolate;
     engine.buffers = buffers;
-    isolate->SetData(0, &engine);
     struct realm *r = realm_adopt(&engine, context);
     struct report rep;
     report_init(&rep);
@@ -196,7 +195,6 @@ static enum err warm_up(v8::Isolate *isolate, Scripts *scripts,
         why_set(why, e, "the warm-up failed: %s", buf_str(&rep.head));
     report_free(&rep);
     realm_free(r);
-    isolate->SetData(0, nullptr);
     return e;
 }
 

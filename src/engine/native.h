@@ -31,12 +31,10 @@ struct native {
 
 /* What realm_new() was given: whose call this is. */
 void *call_host(struct call *c);
-int call_argc(struct call *c);
 
 /* Is argument i of that type? Never throws. */
 bool arg_is_undefined(struct call *c, int i); /* or missing, or null */
 bool arg_is_string(struct call *c, int i);
-bool arg_is_bytes(struct call *c, int i);
 
 bool arg_bool(struct call *c, int i);
 double arg_num(struct call *c, int i);
@@ -62,7 +60,6 @@ void ret_null(struct call *c);
 void ret_bool(struct call *c, bool v);
 void ret_num(struct call *c, double v);
 void ret_int(struct call *c, int32_t v);
-void ret_utf8(struct call *c, struct slice s);   /* bad UTF-8: U+FFFD */
 void ret_latin1(struct call *c, struct slice s); /* each byte a code unit */
 /* UTF-16 code units of the machine's byte order; n of them. */
 void ret_utf16(struct call *c, const uint16_t *p, size_t n);
@@ -76,7 +73,6 @@ void list_utf8(struct call *c, struct slice s);
 void list_latin1(struct call *c, struct slice s);
 void list_num(struct call *c, double v);
 void list_bool(struct call *c, bool v);
-void list_null(struct call *c);
 
 /* Throws; the native must then return without a result. */
 void throw_type(struct call *c, const char *fmt, ...)

@@ -4,6 +4,9 @@
 #ifndef SERVE_IMAGE_COMMAND_H
 #define SERVE_IMAGE_COMMAND_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 /* argv[0] is "image". Gives the exit status. */
 int image_command(int argc, char **argv);
 
@@ -12,8 +15,6 @@ int image_command(int argc, char **argv);
  * snapcgi.img beside the program. path holds PATH_MAX bytes; false when the
  * program's own place cannot be told.
  */
-#include <stdbool.h>
-#include <stddef.h>
 bool image_path(char *path, size_t n);
 
 #endif
