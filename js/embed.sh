@@ -1,15 +1,20 @@
 #!/bin/sh
 # Puts the texts of js/ in their order into one file, each as one function,
 # and writes the C source that carries it (see src/engine/js_files.h).
-# usage: embed.sh TEXT NAME=FILE[+FILE...] ... > js_embedded.c
+# usage: embed.sh TEXT NAME=FILE[+FILE...] ... [--lazy NAME=FILE...] > js_embedded.c
 set -eu
 
 text=$1
 shift
 table=
 count=0
+lazy=false
 : > "$text"
 for one in "$@"; do
+    if [ "$one" = --lazy ]; then
+        lazy=true
+        continue
+    fi
     start=$(wc -c < "$text")
     printf '(function (native, use, module, exports) {"use strict";' >> "$text"
     for file in $(printf '%s\n' "${one#*=}" | tr + ' '); do
@@ -21,7 +26,7 @@ for one in "$@"; do
     done
     printf '\n})' >> "$text"
     table="$table    {\"${one%%=*}\", js_text + $start, \
-$(($(wc -c < "$text") - start))},
+$(($(wc -c < "$text") - start)), $lazy},
 "
     count=$((count + 1))
 done

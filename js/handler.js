@@ -329,7 +329,11 @@ const hooks = {
         exchange.close(new TypeError("The request is over"));
         exchange.served.end();
     },
-    rejected: (promise, reason) => complain("Uncaught (in promise)", reason)
+    rejected: (promise, reason) => complain("Uncaught (in promise)", reason),
+    handled() {},
+    fetch() {},
+    wasm: (id) => native.wasmFail(id, new TypeError("No streaming yet"))
 };
 native.setHooks([hooks.app, hooks.request, hooks.timers, hooks.readable,
-    hooks.writable, hooks.abort, hooks.end, hooks.rejected]);
+    hooks.writable, hooks.abort, hooks.end, hooks.rejected, hooks.handled,
+    hooks.fetch, hooks.wasm]);

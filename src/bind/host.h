@@ -8,6 +8,7 @@
 #define BIND_HOST_H
 
 #include "base/log.h"
+#include "engine/restab.h"
 #include "engine/native.h"
 
 #include <stdint.h>
@@ -20,6 +21,7 @@ struct host {
     uint64_t origin;           /* monotonic ns of performance.timeOrigin */
     const char *const *env;    /* name, value, ..., NULL; borrowed */
     int32_t pending;           /* waitUntil promises and replies not settled */
+    struct restab resources;   /* what the realm's JavaScript holds in C */
 };
 
 /* All tables, NULL-ended: give to engine_start(). bind/natives.c. */
@@ -29,6 +31,7 @@ extern const struct native *const natives[];
 extern const struct native body_natives[];
 extern const struct native console_natives[];
 extern const struct native random_natives[];
+extern const struct native resource_natives[];
 extern const struct native text_natives[];
 extern const struct native timers_natives[];
 extern const struct native url_natives[];

@@ -4,6 +4,6 @@
 #include "bind/host.h"
 
 const struct native *const natives[] = {
-    body_natives,   console_natives, random_natives, text_natives,
-    timers_natives, url_natives,     NULL,
+    body_natives, console_natives, random_natives, resource_natives,
+    text_natives, timers_natives,  url_natives,    NULL,
 };

@@ -122,6 +122,7 @@ enum err warm_realm(struct realm *r, struct report *rep)
     const struct loader loader = {.load = load};
     struct host host = {.origin = clock_mono(), .env = env};
 
+    restab_init(&host.resources);
     realm_set_host(r, &host);
     enum err e = realm_load(r, &loader, "/warm.js", rep);
     if (e == OK && realm_state(r, rep) != REALM_READY)
@@ -131,5 +132,6 @@ enum err warm_realm(struct realm *r, struct report *rep)
     if (e == OK)
         e = ask(r, &host, 2, post_params, slice_of(post_body), rep);
     realm_set_host(r, NULL);
+    restab_close(&host.resources);
     return e;
 }

@@ -135,6 +135,9 @@ enum hook {
     HOOK_ABORT,    /* (rid): the client has gone */
     HOOK_END,      /* (rid): the exchange is over; streams are closed */
     HOOK_REJECTED, /* (promise, reason): nobody handled a rejection */
+    HOOK_HANDLED,  /* (promise, reason): handled after HOOK_REJECTED */
+    HOOK_FETCH,    /* (id): a subrequest has news */
+    HOOK_WASM,     /* (id, source): WebAssembly's streaming functions */
     HOOK_COUNT
 };
 

@@ -244,6 +244,7 @@ enum err engine_new(const struct image *image,
     e->isolate->SetPromiseRejectCallback(promise_reject);
     e->isolate->SetCaptureStackTraceForUncaughtExceptions(false);
     modules_install(e->isolate);
+    wasm_install(e->isolate);
     *out = e;
     return OK;
 }

@@ -8,6 +8,7 @@
 #include <v8.h>
 
 #include <atomic>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,10 @@ extern "C" {
 }
 
 /* Slots of a context's embedder data; 0 is the inspector's by custom. */
-enum { SLOT_REALM = 1, SLOT_HOOKS = 2 };
+enum { SLOT_REALM = 1, SLOT_HOOKS = 2, SLOT_FILES = 3 };
+
+/* The files of js/ compiled, by index; empty until one is. */
+typedef std::vector<v8::Global<v8::UnboundScript>> Scripts;
 
 /* ArrayBuffer memory under a budget. */
 class Buffers : public v8::ArrayBuffer::Allocator
@@ -47,6 +51,7 @@ struct engine {
     v8::StartupData blob;
     std::atomic<int> stop{STOP_NONE};
     std::vector<struct realm *> realms;
+    Scripts scripts; /* of lazy files */
 };
 
 struct module_entry {
@@ -59,6 +64,7 @@ struct module_entry {
 struct rejection {
     v8::Global<v8::Promise> promise;
     v8::Global<v8::Value> reason;
+    bool handled; /* after it was reported */
 };
 
 struct realm {
@@ -71,6 +77,8 @@ struct realm {
     v8::Global<v8::Value> application; /* namespace, undefined if classic */
     std::vector<module_entry> modules;
     std::vector<rejection> rejections;
+    /* Compilations that wait for bytes, by number; see engine_v8_wasm.cc. */
+    std::vector<std::shared_ptr<v8::WasmStreaming>> streamings;
 };
 
 /* One native call; see native.h. */
@@ -117,6 +125,9 @@ struct realm *realm_adopt(struct engine *e, v8::Local<v8::Context> context);
 struct realm *realm_of(v8::Local<v8::Context> context);
 enum err realm_call_hook(struct realm *r, enum hook h, int argc,
                          v8::Local<v8::Value> *argv, struct report *rep);
+/* From within JavaScript: no microtasks run; false after a throw. */
+bool realm_hook_inside(struct realm *r, enum hook h, int argc,
+                       v8::Local<v8::Value> *argv);
 void realm_checkpoint(struct realm *r);
 void promise_reject(v8::PromiseRejectMessage message);
 
@@ -133,14 +144,27 @@ void trampoline(const v8::FunctionCallbackInfo<v8::Value> &info);
 void natives_flatten(const struct native *const *tables);
 v8::Local<v8::Object> natives_object(v8::Local<v8::Context> context);
 
-/* engine_v8_snapshot.cc: what an image refers to outside itself. */
+/* engine_v8_files.cc */
+/* What an image refers to outside itself. */
 const intptr_t *engine_references(void);
+/* A context without any file; files_evaluate() then fills it. */
+void files_install(v8::Local<v8::Context> context);
+/* False after a throw. */
+bool files_evaluate(v8::Local<v8::Context> context, Scripts *scripts,
+                    size_t index);
+/* No native may be replaced any more. */
+void files_seal(v8::Local<v8::Context> context);
+extern const struct native files_natives[];
 
 /* engine_v8_module.cc */
 void modules_install(v8::Isolate *isolate);
 
 /* engine_v8_value.cc: natives that look into values; first table of all. */
-extern const struct native engine_natives[];
+extern const struct native value_natives[];
+
+/* engine_v8_wasm.cc */
+void wasm_install(v8::Isolate *isolate);
+extern const struct native wasm_natives[];
 
 static inline v8::Local<v8::String> text(v8::Isolate *isolate, const char *s)
 {

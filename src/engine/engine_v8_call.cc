@@ -10,14 +10,17 @@
 /* Every native of every table, by the integer in its template's data. */
 static std::vector<const struct native *> flat;
 
+/* The engine's own, before all others. */
+static const struct native *const engine_tables[] = {
+    value_natives, files_natives, wasm_natives, nullptr};
+
 void natives_flatten(const struct native *const *tables)
 {
     flat.clear();
-    for (const struct native *n = engine_natives; n->name != nullptr; n++)
-        flat.push_back(n);
-    for (; *tables != nullptr; tables++)
-        for (const struct native *n = *tables; n->name != nullptr; n++)
-            flat.push_back(n);
+    for (const struct native *const *list : {engine_tables + 0, tables})
+        for (; *list != nullptr; list++)
+            for (const struct native *n = *list; n->name != nullptr; n++)
+                flat.push_back(n);
 }
 
 /* FNV-1a over names, arities and their order. */
@@ -31,8 +34,7 @@ static void mix(uint64_t *h, const void *p, size_t n)
 uint64_t engine_fingerprint(const struct native *const *tables)
 {
     uint64_t h = UINT64_C(0xcbf29ce484222325);
-    const struct native *const first[] = {engine_natives, nullptr};
-    for (const struct native *const *list : {first, tables})
+    for (const struct native *const *list : {engine_tables + 0, tables})
         for (; *list != nullptr; list++)
             for (const struct native *n = *list; n->name != nullptr; n++) {
                 mix(&h, n->name, strlen(n->name) + 1);
@@ -350,30 +352,45 @@ static void buffer_free(void *p, size_t n, void *data)
     static_cast<Buffers *>(data)->give(n);
 }
 
-void ret_bytes_take(struct call *c, void *p, size_t n)
+/* takes p; nothing after a throw. */
+static v8::MaybeLocal<v8::Value> bytes_over(struct call *c, void *p, size_t n)
 {
     struct realm *r = realm_of(c->context);
     if (r == nullptr || !r->engine->buffers->take(n)) {
         free(p);
         throw_range(c, "Array buffer allocation failed");
-        return;
+        return v8::MaybeLocal<v8::Value>();
     }
     v8::Local<v8::ArrayBuffer> buffer = v8::ArrayBuffer::New(
         c->isolate, v8::ArrayBuffer::NewBackingStore(p, n, buffer_free,
                                                      r->engine->buffers));
-    c->info.GetReturnValue().Set(v8::Uint8Array::New(buffer, 0, n));
+    return v8::Uint8Array::New(buffer, 0, n);
 }
 
-void ret_bytes(struct call *c, struct slice s)
+static v8::MaybeLocal<v8::Value> bytes_copy(struct call *c, struct slice s)
 {
     void *p = malloc(s.n > 0 ? s.n : 1);
     if (p == nullptr) {
         throw_range(c, "Array buffer allocation failed");
-        return;
+        return v8::MaybeLocal<v8::Value>();
     }
     if (s.n > 0)
         memcpy(p, s.p, s.n);
-    ret_bytes_take(c, p, s.n);
+    return bytes_over(c, p, s.n);
+}
+
+void ret_bytes_take(struct call *c, void *p, size_t n)
+{
+    v8::Local<v8::Value> v;
+    if (bytes_over(c, p, n).ToLocal(&v))
+        c->info.GetReturnValue().Set(v);
+}
+
+void ret_bytes(struct call *c, struct slice s)
+{
+    v8::Local<v8::Value> v;
+    if (bytes_copy(c, s).ToLocal(&v))
+        c->info.GetReturnValue().Set(v);
 }
 
 void ret_list(struct call *c)
@@ -389,6 +406,13 @@ void list_utf8(struct call *c, struct slice s)
 void list_latin1(struct call *c, struct slice s)
 {
     c->list.push_back(from_latin1(c, s));
+}
+
+void list_bytes(struct call *c, struct slice s)
+{
+    v8::Local<v8::Value> v;
+    if (bytes_copy(c, s).ToLocal(&v))
+        c->list.push_back(v);
 }
 
 void list_num(struct call *c, double v)

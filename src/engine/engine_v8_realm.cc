@@ -68,21 +68,25 @@ void realm_checkpoint(struct realm *r)
     r->engine->isolate->PerformMicrotaskCheckpoint();
 }
 
-enum err realm_call_hook(struct realm *r, enum hook h, int argc,
-                         v8::Local<v8::Value> *argv, struct report *rep)
+bool realm_hook_inside(struct realm *r, enum hook h, int argc,
+                       v8::Local<v8::Value> *argv)
 {
     v8::Isolate *isolate = r->engine->isolate;
     v8::Local<v8::Context> context = r->context.Get(isolate);
-    v8::TryCatch caught(isolate);
     v8::Local<v8::Array> hooks =
         context->GetEmbedderData(SLOT_HOOKS).As<v8::Array>();
     v8::Local<v8::Value> hook;
-    if (!hooks->Get(context, static_cast<uint32_t>(h)).ToLocal(&hook))
-        return realm_threw(r, caught, rep);
-    v8::Local<v8::Value> result;
-    if (!hook.As<v8::Function>()
-             ->Call(context, v8::Undefined(isolate), argc, argv)
-             .ToLocal(&result))
+    return hooks->Get(context, static_cast<uint32_t>(h)).ToLocal(&hook) &&
+           !hook.As<v8::Function>()
+                ->Call(context, v8::Undefined(isolate), argc, argv)
+                .IsEmpty();
+}
+
+enum err realm_call_hook(struct realm *r, enum hook h, int argc,
+                         v8::Local<v8::Value> *argv, struct report *rep)
+{
+    v8::TryCatch caught(r->engine->isolate);
+    if (!realm_hook_inside(r, h, argc, argv))
         return realm_threw(r, caught, rep);
     realm_checkpoint(r);
     if (engine_stopped(r->engine) != STOP_NONE)
@@ -107,7 +111,8 @@ static void report_rejections(struct realm *r)
     for (rejection &one : unhandled) {
         v8::Local<v8::Value> argv[] = {one.promise.Get(isolate),
                                        one.reason.Get(isolate)};
-        realm_call_hook(r, HOOK_REJECTED, 2, argv, nullptr);
+        realm_call_hook(r, one.handled ? HOOK_HANDLED : HOOK_REJECTED, 2, argv,
+                        nullptr);
     }
 }
 
@@ -140,16 +145,20 @@ void promise_reject(v8::PromiseRejectMessage message)
     case v8::kPromiseRejectWithNoHandler:
         r->rejections.push_back(
             {v8::Global<v8::Promise>(isolate, promise),
-             v8::Global<v8::Value>(isolate, message.GetValue())});
+             v8::Global<v8::Value>(isolate, message.GetValue()), false});
         break;
     case v8::kPromiseHandlerAddedAfterReject:
         for (size_t i = 0; i < r->rejections.size(); i++) {
             if (r->rejections[i].promise == promise) {
                 r->rejections.erase(r->rejections.begin() +
                                     static_cast<ptrdiff_t>(i));
-                break;
+                return;
             }
         }
+        /* It was reported, or is not ours to report: js/ knows. */
+        r->rejections.push_back(
+            {v8::Global<v8::Promise>(isolate, promise),
+             v8::Global<v8::Value>(isolate, promise->Result()), true});
         break;
     default:
         break;

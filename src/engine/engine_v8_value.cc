@@ -285,7 +285,7 @@ static void clone(struct call *c)
     free(bytes.first);
 }
 
-const struct native engine_natives[] = {
+const struct native value_natives[] = {
     {"HostObject", 0, nullptr},
     {"clone", 4, clone},
     {"entries", 1, entries},

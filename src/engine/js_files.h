@@ -8,6 +8,7 @@
 #ifndef ENGINE_JS_FILES_H
 #define ENGINE_JS_FILES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,7 @@ struct js_file {
     const char *name; /* "url": what later files use() */
     const char *text; /* (function (native, use, module, exports) {...}) */
     size_t n;         /* bytes */
+    bool lazy;        /* not in the image: evaluated when first used */
 };
 
 extern const struct js_file js_files[];

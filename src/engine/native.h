@@ -71,6 +71,7 @@ void ret_bytes_take(struct call *c, void *p, size_t n);
 void ret_list(struct call *c);
 void list_utf8(struct call *c, struct slice s);
 void list_latin1(struct call *c, struct slice s);
+void list_bytes(struct call *c, struct slice s); /* a new Uint8Array */
 void list_num(struct call *c, double v);
 void list_bool(struct call *c, bool v);
 

@@ -67,6 +67,7 @@ static void seat_free(const struct pool *p, struct seat *s)
         engine_free(s->engine);
     else
         realm_free(s->realm);
+    restab_close(&s->host.resources);
     free(s);
 }
 
@@ -83,6 +84,7 @@ static enum err seat_make(const struct pool *p, struct slot *slot,
         e = engine_make(p, &slot->engine);
     s->engine = engine != NULL ? engine : slot->engine;
     s->slot = slot;
+    restab_init(&s->host.resources);
     s->host.origin = clock_mono();
     s->host.env = p->setup.config->env;
     if (e == OK)

@@ -1,0 +1,233 @@
+/*
+ * engine_v8_files.cc - the texts of js/, as functions that a context has
+ * called: all but the lazy ones when the image is made, those on first use.
+ */
+#include "engine/engine_v8.hh"
+
+#include <deque>
+
+#include <string.h>
+
+extern "C" {
+#include "engine/js_files.h"
+}
+
+/*
+ * The texts stay where the program has them: an image holds a reference to
+ * each (engine_references), and no copy.
+ */
+class Text : public v8::String::ExternalOneByteStringResource
+{
+  public:
+    explicit Text(const struct js_file &file) : file_(file)
+    {
+    }
+    const char *data() const override
+    {
+        return file_.text;
+    }
+    size_t length() const override
+    {
+        return file_.n;
+    }
+    void Dispose() override
+    {
+        /* V8 lets go of it; the program keeps it. */
+    }
+
+  private:
+    const struct js_file &file_;
+};
+
+static std::deque<Text> texts; /* never moved */
+static std::vector<intptr_t> references;
+
+static void lazy_value(v8::Local<v8::Name> name,
+                       const v8::PropertyCallbackInfo<v8::Value> &info);
+
+const intptr_t *engine_references(void)
+{
+    if (references.empty()) {
+        references.push_back(reinterpret_cast<intptr_t>(trampoline));
+        references.push_back(reinterpret_cast<intptr_t>(lazy_value));
+        for (size_t i = 0; i < js_files_count; i++) {
+            texts.emplace_back(js_files[i]);
+            references.push_back(reinterpret_cast<intptr_t>(&texts[i]));
+        }
+        references.push_back(0);
+    }
+    return references.data();
+}
+
+/* What SLOT_FILES holds: [Map of name to what the file gave, natives]. */
+enum { FILES_MADE, FILES_NATIVES };
+
+static v8::Local<v8::Value> files_part(v8::Local<v8::Context> context,
+                                       uint32_t part)
+{
+    return context->GetEmbedderData(SLOT_FILES)
+        .As<v8::Array>()
+        ->Get(context, part)
+        .ToLocalChecked();
+}
+
+void files_install(v8::Local<v8::Context> context)
+{
+    v8::Isolate *isolate = v8::Isolate::GetCurrent();
+    v8::Local<v8::Value> parts[] = {v8::Map::New(isolate),
+                                    natives_object(context)};
+    context->SetEmbedderData(SLOT_FILES, v8::Array::New(isolate, parts, 2));
+}
+
+void files_seal(v8::Local<v8::Context> context)
+{
+    files_part(context, FILES_NATIVES)
+        .As<v8::Object>()
+        ->SetIntegrityLevel(context, v8::IntegrityLevel::kFrozen)
+        .Check();
+}
+
+/* A file's text as a function, compiled once for all contexts. */
+static v8::MaybeLocal<v8::UnboundScript> compile(v8::Isolate *isolate,
+                                                 Scripts *scripts, size_t index)
+{
+    if (scripts->empty())
+        scripts->resize(js_files_count);
+    v8::Global<v8::UnboundScript> *kept = &(*scripts)[index];
+    if (!kept->IsEmpty())
+        return kept->Get(isolate);
+    std::string name = std::string("snapcgi:") + js_files[index].name;
+    v8::Local<v8::String> words;
+    if (!v8::String::NewExternalOneByte(isolate, &texts[index]).ToLocal(&words))
+        return v8::MaybeLocal<v8::UnboundScript>();
+    v8::ScriptCompiler::Source source(words,
+                                      origin_of(isolate, name.c_str(), false));
+    v8::Local<v8::UnboundScript> script;
+    if (!v8::ScriptCompiler::CompileUnboundScript(isolate, &source)
+             .ToLocal(&script))
+        return v8::MaybeLocal<v8::UnboundScript>();
+    kept->Reset(isolate, script);
+    return script;
+}
+
+/* What one file returns, or its module.exports. */
+static v8::MaybeLocal<v8::Value> evaluate(v8::Local<v8::Context> context,
+                                          v8::Local<v8::UnboundScript> script)
+{
+    v8::Isolate *isolate = v8::Isolate::GetCurrent();
+    v8::Local<v8::Object> module = v8::Object::New(isolate);
+    v8::Local<v8::Value> exports = v8::Object::New(isolate);
+    v8::Local<v8::String> exports_name = text(isolate, "exports");
+    module->Set(context, exports_name, exports).Check();
+    v8::Local<v8::Object> natives =
+        files_part(context, FILES_NATIVES).As<v8::Object>();
+    v8::Local<v8::Value> body, use, result;
+    if (!natives->Get(context, text(isolate, "use")).ToLocal(&use))
+        return v8::MaybeLocal<v8::Value>();
+    v8::Local<v8::Value> argv[] = {natives, use, module, exports};
+    if (!script->BindToCurrentContext()->Run(context).ToLocal(&body) ||
+        !body.As<v8::Function>()
+             ->Call(context, v8::Undefined(isolate), 4, argv)
+             .ToLocal(&result))
+        return v8::MaybeLocal<v8::Value>();
+    return result->IsUndefined() ? module->Get(context, exports_name) : result;
+}
+
+bool files_evaluate(v8::Local<v8::Context> context, Scripts *scripts,
+                    size_t index)
+{
+    v8::Isolate *isolate = v8::Isolate::GetCurrent();
+    v8::Local<v8::UnboundScript> script;
+    v8::Local<v8::Value> result;
+    return compile(isolate, scripts, index).ToLocal(&script) &&
+           evaluate(context, script).ToLocal(&result) &&
+           !files_part(context, FILES_MADE)
+                .As<v8::Map>()
+                ->Set(context, text(isolate, js_files[index].name), result)
+                .IsEmpty();
+}
+
+/* ---- as natives ---------------------------------------------------------- */
+
+/* What that file gave, if it was evaluated. */
+static bool find_made(v8::Local<v8::Context> context, v8::Local<v8::Value> name,
+                      v8::Local<v8::Value> *out)
+{
+    v8::Local<v8::Map> made = files_part(context, FILES_MADE).As<v8::Map>();
+    return made->Get(context, name).ToLocal(out) && !(*out)->IsUndefined();
+}
+
+static v8::MaybeLocal<v8::Value> use_file(v8::Local<v8::Context> context,
+                                          v8::Local<v8::Value> name)
+{
+    v8::Isolate *isolate = v8::Isolate::GetCurrent();
+    v8::Local<v8::Value> found;
+    if (find_made(context, name, &found) && !found->IsNull())
+        return found;
+    struct realm *r = realm_of(context);
+    std::string wanted = utf8(isolate, name);
+    for (size_t i = 0; i < js_files_count && found->IsUndefined(); i++) {
+        if (!js_files[i].lazy || wanted != js_files[i].name || r == nullptr)
+            continue;
+        v8::Local<v8::Map> made = files_part(context, FILES_MADE).As<v8::Map>();
+        /* null: on its way. A file that needs itself must not find it. */
+        if (made->Set(context, name, v8::Null(isolate)).IsEmpty())
+            return v8::MaybeLocal<v8::Value>();
+        if (files_evaluate(context, &r->engine->scripts, i))
+            return made->Get(context, name);
+        made->Delete(context, name).Check();
+        return v8::MaybeLocal<v8::Value>();
+    }
+    isolate->ThrowException(
+        v8::Exception::Error(text(isolate, ("use(\"" + wanted +
+                                            "\"): no earlier file of js/ "
+                                            "has that name")
+                                               .c_str())));
+    return v8::MaybeLocal<v8::Value>();
+}
+
+static void use(struct call *c)
+{
+    v8::Local<v8::Value> v;
+    if (use_file(c->context, c->info[0]).ToLocal(&v))
+        c->info.GetReturnValue().Set(v);
+}
+
+static void used(struct call *c)
+{
+    v8::Local<v8::Value> v;
+    if (find_made(c->context, c->info[0], &v) && !v->IsNull())
+        c->info.GetReturnValue().Set(v);
+}
+
+/* The value of a global of a lazy file; V8 keeps what it returns. */
+static void lazy_value(v8::Local<v8::Name> name,
+                       const v8::PropertyCallbackInfo<v8::Value> &info)
+{
+    v8::Local<v8::Context> context = info.GetIsolate()->GetCurrentContext();
+    v8::Local<v8::Value> file, value;
+    if (use_file(context, info.Data()).ToLocal(&file) &&
+        file.As<v8::Object>()->Get(context, name).ToLocal(&value))
+        info.GetReturnValue().Set(value);
+}
+
+/* (file, name, enumerable): a global that is made when it is looked at. */
+static void lazy_global(struct call *c)
+{
+    auto attributes =
+        c->info[2]->BooleanValue(c->isolate) ? v8::None : v8::DontEnum;
+    if (!c->info[0]->IsString() || !c->info[1]->IsString())
+        throw_type(c, "takes two names");
+    else
+        c->context->Global()
+            ->SetLazyDataProperty(c->context, c->info[1].As<v8::Name>(),
+                                  lazy_value, c->info[0], attributes)
+            .Check();
+}
+
+const struct native files_natives[] = {
+    {"lazyGlobal", 3, lazy_global},
+    {"use", 1, use},
+    {"used", 1, used},
+    {nullptr, 0, nullptr},
+};
