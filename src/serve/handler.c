@@ -212,14 +212,23 @@ static enum err fire(struct run *r, uint64_t now, bool *did)
     return OK;
 }
 
+/* What holds the reply back may be here already, unseen by poll(2). */
+static enum err send_some(struct run *r)
+{
+    enum err e = exchange_flush(&r->x);
+    if (e != ERR_AGAIN || !spool_holds(&r->spool))
+        return e;
+    absorb(r, clock_mono());
+    return exchange_flush(&r->x);
+}
+
 /* A failure is in x.reply; so is a client that has stopped reading. */
 static void flush(struct run *r)
 {
     struct exchange *x = &r->x;
-    absorb(r, clock_mono());
     size_t before = x->out.n;
     r->t->last = x->reply == REPLY_WHOLE;
-    if (exchange_flush(x) != ERR_AGAIN || spool_holds(&r->spool)) {
+    if (send_some(r) != ERR_AGAIN || spool_holds(&r->spool)) {
         r->write_since = 0;
         return;
     }
@@ -363,9 +372,8 @@ static bool drain(struct run *r)
         limit = r->deadline;
     r->t->last = true;
     while (r->x.out.n > 0) {
-        absorb(r, clock_mono());
         size_t before = r->x.out.n;
-        if (exchange_flush(&r->x) != ERR_AGAIN)
+        if (send_some(r) != ERR_AGAIN)
             break;
         if (clock_mono() >= limit && spool_holds(&r->spool)) {
             spool_stop(&r->spool, ERR_TIMEOUT);

@@ -58,6 +58,10 @@ both('a stream from the request', 'body.js', { REQUEST_METHOD => 'POST' },
     "\0\xff" x 100000, sub {
     ok($_[0]{body} eq "\0\xff" x 100000, "$_[1]: comes back whole");
 });
+both("a stream whose last piece came with the one before it", 'body.js',
+    { REQUEST_METHOD => 'POST' }, 'x' x 70000, sub {
+    is(length $_[0]{body}, 70000, "$_[1]: comes back whole");
+});
 both('a timer', 'timer.js', {}, '', reply_is(200, "waited\n"));
 both('a plain function', 'function.js', {}, '', reply_is(200, "function GET\n"));
 both('the classic form', 'classic.js', {}, '', reply_is(200, "classic GET\n"));
