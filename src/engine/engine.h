@@ -51,7 +51,10 @@ struct engine_limits {
     size_t buffers; /* bytes in ArrayBuffers, 0: no limit */
 };
 
-/* image: borrowed, must outlive the engine. The same image in all calls. */
+/*
+ * image: borrowed, must outlive the engine. The same image in all calls. One
+ * without a payload: each realm evaluates js/ anew, so that tests can compare.
+ */
 enum err engine_new(const struct image *image,
                     const struct engine_limits *limits, struct engine **out);
 void engine_free(struct engine *e); /* and its realms; may be NULL */

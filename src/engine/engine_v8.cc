@@ -230,7 +230,8 @@ enum err engine_new(const struct image *image,
     e->blob = {static_cast<const char *>(image->payload),
                static_cast<int>(image->payload_n)};
     v8::Isolate::CreateParams params;
-    params.snapshot_blob = &e->blob;
+    if (e->blob.data != nullptr)
+        params.snapshot_blob = &e->blob;
     params.external_references = engine_references();
     params.array_buffer_allocator = e->buffers;
     if (limits->heap != 0)
@@ -255,6 +256,7 @@ void engine_free(struct engine *e)
         return;
     while (!e->realms.empty())
         realm_free(e->realms.back());
+    e->scripts.clear(); /* before the heap they are in */
     e->isolate->RemoveNearHeapLimitCallback(near_heap_limit, 0);
     v8::platform::NotifyIsolateShutdown(platform.get(), e->isolate);
     e->isolate->Dispose();

@@ -147,13 +147,9 @@ v8::Local<v8::Object> natives_object(v8::Local<v8::Context> context);
 /* engine_v8_files.cc */
 /* What an image refers to outside itself. */
 const intptr_t *engine_references(void);
-/* A context without any file; files_evaluate() then fills it. */
-void files_install(v8::Local<v8::Context> context);
-/* False after a throw. */
-bool files_evaluate(v8::Local<v8::Context> context, Scripts *scripts,
-                    size_t index);
-/* No native may be replaced any more. */
-void files_seal(v8::Local<v8::Context> context);
+/* Evaluates all but the lazy files in a new context; it must be entered. */
+enum err files_all(v8::Local<v8::Context> context, Scripts *scripts,
+                   struct why *why);
 extern const struct native files_natives[];
 
 /* engine_v8_module.cc */

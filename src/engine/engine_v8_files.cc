@@ -71,20 +71,12 @@ static v8::Local<v8::Value> files_part(v8::Local<v8::Context> context,
         .ToLocalChecked();
 }
 
-void files_install(v8::Local<v8::Context> context)
+static void files_install(v8::Local<v8::Context> context)
 {
     v8::Isolate *isolate = v8::Isolate::GetCurrent();
     v8::Local<v8::Value> parts[] = {v8::Map::New(isolate),
                                     natives_object(context)};
     context->SetEmbedderData(SLOT_FILES, v8::Array::New(isolate, parts, 2));
-}
-
-void files_seal(v8::Local<v8::Context> context)
-{
-    files_part(context, FILES_NATIVES)
-        .As<v8::Object>()
-        ->SetIntegrityLevel(context, v8::IntegrityLevel::kFrozen)
-        .Check();
 }
 
 /* A file's text as a function, compiled once for all contexts. */
@@ -133,8 +125,8 @@ static v8::MaybeLocal<v8::Value> evaluate(v8::Local<v8::Context> context,
     return result->IsUndefined() ? module->Get(context, exports_name) : result;
 }
 
-bool files_evaluate(v8::Local<v8::Context> context, Scripts *scripts,
-                    size_t index)
+static bool files_evaluate(v8::Local<v8::Context> context, Scripts *scripts,
+                           size_t index)
 {
     v8::Isolate *isolate = v8::Isolate::GetCurrent();
     v8::Local<v8::UnboundScript> script;
@@ -145,6 +137,34 @@ bool files_evaluate(v8::Local<v8::Context> context, Scripts *scripts,
                 .As<v8::Map>()
                 ->Set(context, text(isolate, js_files[index].name), result)
                 .IsEmpty();
+}
+
+enum err files_all(v8::Local<v8::Context> context, Scripts *scripts,
+                   struct why *why)
+{
+    v8::Isolate *isolate = v8::Isolate::GetCurrent();
+    v8::TryCatch caught(isolate);
+    files_install(context);
+    for (size_t i = 0; i < js_files_count; i++) {
+        if (js_files[i].lazy || files_evaluate(context, scripts, i))
+            continue;
+        struct report rep;
+        report_init(&rep);
+        report_fill(context, caught.Exception(), caught.Message(), &rep);
+        enum err e = why_set(why, ERR_SCRIPT, "js/%s.js:%d: %s",
+                             js_files[i].name, rep.line, buf_str(&rep.head));
+        report_free(&rep);
+        return e;
+    }
+    files_part(context, FILES_NATIVES)
+        .As<v8::Object>()
+        ->SetIntegrityLevel(context, v8::IntegrityLevel::kFrozen)
+        .Check();
+    isolate->PerformMicrotaskCheckpoint();
+    if (context->GetNumberOfEmbedderDataFields() <= SLOT_HOOKS ||
+        !context->GetEmbedderData(SLOT_HOOKS)->IsArray())
+        return why_set(why, ERR_SCRIPT, "no file of js/ called setHooks");
+    return OK;
 }
 
 /* ---- as natives ---------------------------------------------------------- */

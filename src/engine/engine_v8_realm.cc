@@ -3,6 +3,10 @@
  */
 #include "engine/engine_v8.hh"
 
+extern "C" {
+#include "base/log.h"
+}
+
 struct realm *realm_of(v8::Local<v8::Context> context)
 {
     if (context->GetNumberOfEmbedderDataFields() <= SLOT_REALM)
@@ -31,6 +35,14 @@ enum err realm_new(struct engine *e, void *host, struct realm **out)
     v8::Local<v8::Context> context = v8::Context::New(e->isolate);
     if (context.IsEmpty())
         return ERR_FAIL;
+    if (e->blob.data == nullptr) {
+        v8::Context::Scope within(context);
+        struct why why;
+        if (files_all(context, &e->scripts, &why) != OK) {
+            log_error("%s", why.text);
+            return ERR_FAIL;
+        }
+    }
     *out = realm_adopt(e, context);
     realm_set_host(*out, host);
     return OK;

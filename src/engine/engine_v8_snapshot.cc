@@ -6,35 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern "C" {
-#include "engine/js_files.h"
-}
-
-static enum err evaluate_all(v8::Local<v8::Context> context, Scripts *scripts,
-                             struct why *why)
-{
-    v8::Isolate *isolate = v8::Isolate::GetCurrent();
-    v8::TryCatch caught(isolate);
-    files_install(context);
-    for (size_t i = 0; i < js_files_count; i++) {
-        if (js_files[i].lazy || files_evaluate(context, scripts, i))
-            continue;
-        struct report rep;
-        report_init(&rep);
-        report_fill(context, caught.Exception(), caught.Message(), &rep);
-        enum err e = why_set(why, ERR_SCRIPT, "js/%s.js:%d: %s",
-                             js_files[i].name, rep.line, buf_str(&rep.head));
-        report_free(&rep);
-        return e;
-    }
-    files_seal(context);
-    isolate->PerformMicrotaskCheckpoint();
-    if (context->GetNumberOfEmbedderDataFields() <= SLOT_HOOKS ||
-        !context->GetEmbedderData(SLOT_HOOKS)->IsArray())
-        return why_set(why, ERR_SCRIPT, "no file of js/ called setHooks");
-    return OK;
-}
-
 /*
  * A context of its own for the warm-up: compiled code belongs to the script,
  * which the image's context shares; nothing else of it goes into the image.
@@ -45,7 +16,7 @@ static enum err warm_up(v8::Isolate *isolate, Scripts *scripts,
     v8::HandleScope handles(isolate);
     v8::Local<v8::Context> context = v8::Context::New(isolate);
     v8::Context::Scope inside(context);
-    enum err e = evaluate_all(context, scripts, why);
+    enum err e = files_all(context, scripts, why);
     if (e != OK || warm == nullptr)
         return e;
     struct engine engine = {};
@@ -77,7 +48,7 @@ enum err engine_snapshot(warm_fn *warm, void **out, size_t *n, struct why *why)
         v8::Local<v8::Context> context = v8::Context::New(isolate);
         v8::Context::Scope inside(context);
         if (e == OK)
-            e = evaluate_all(context, &scripts, why);
+            e = files_all(context, &scripts, why);
         /* CreateBlob must follow whatever happened, so a context is set. */
         creator.SetDefaultContext(context);
     }

@@ -199,7 +199,7 @@ sub serve {
         global => { error_log => $log, %{$o{global} // {}} },
         pool => { 'listen.mode' => '0666', listen => $socket,
             $o{pool}{app} ? () : (root => fixture()), %{$o{pool} // {}} });
-    my $pid = start([$program, 'serve', '-c', $conf], out => "$dir/serve.out");
+    my $pid = start([$o{program} // $program, 'serve', '-c', $conf], out => "$dir/serve.out");
     my $peer = $socket =~ m{^/} ? wait_socket($socket, $pid)
         : wait_port($socket =~ /(\d+)$/, $pid);
     if (!ref $peer) {
@@ -299,7 +299,7 @@ sub cgi {
     my ($env, %o) = @_;
     my %all = (env_of_tools(), %$env);
     $all{SNAPCGI_CONFIG} = $o{conf} if defined $o{conf};
-    my $r = run_process($o{command} // [$program, @{$o{argv} // []}], \%all,
+    my $r = run_process($o{command} // [$o{program} // $program, @{$o{argv} // []}], \%all,
         exists $o{stdin} ? $o{stdin} : '', $o{seconds} // 30,
         in_child => $o{in_child});
     my $reply = Snap::Reply->from_cgi($r->{out});
