@@ -2,8 +2,10 @@
  * text.js - TextEncoder, TextDecoder (Encoding Standard 7), atob and btoa
  * (HTML 8.3).
  *
- * Encodings are UTF-8, UTF-16LE, UTF-16BE and windows-1252 with all their
- * labels; any other label is a RangeError.
+ * UTF-8, UTF-16LE, UTF-16BE and windows-1252 are here; all other encodings
+ * are in legacy.js, evaluated when a label is none of these.
+ *
+ * streamDecode(decoder, bytes, more) is decode() for TextDecoderStream.
  */
 const { toDictionary, isBufferSource, requireArgs, checkGlobal, expose } =
     use("webidl");
@@ -22,8 +24,26 @@ const encodingOf = (label) => [
         "us-ascii windows-1252 x-cp1252 "
 ].findIndex((labels) => label !== "" && !label.includes(" ") &&
     labels.includes(` ${label} `));
+const LEGACY = NAMES.length; // and up: enum legacy in bind/legacy_decode.h
+const nameOf = (encoding) => NAMES[encoding] ??
+    native.use("legacy").legacyName(encoding - LEGACY);
+
+// 4.2 "get an encoding"
+function findEncoding(label) {
+    const name = label.replace(/^[\t\n\f\r ]+|[\t\n\f\r ]+$/g, "")
+        .toLowerCase();
+    const found = encodingOf(name);
+    if (found !== -1)
+        return found;
+    const legacy = native.use("legacy").findLegacy(name);
+    if (legacy === -1)
+        throw new RangeError(
+            `TextDecoder: the encoding "${label}" is not supported`);
+    return LEGACY + legacy;
+}
+
 const FATAL = 1, IGNORE_BOM = 2, STREAM = 4;
-const STATE_SIZE = 5; // struct decoder in bind/decode.h
+const STATE_SIZE = 5; // struct decoder, and struct legacy_decoder
 
 const typedGetter = (key) => Object.getOwnPropertyDescriptor(
     Object.getPrototypeOf(Uint8Array.prototype), key).get;
@@ -57,6 +77,8 @@ class TextEncoder {
 }
 expose(TextEncoder, "TextEncoder");
 
+let streamDecode;
+
 class TextDecoder {
     #encoding;
     #flags;
@@ -65,35 +87,37 @@ class TextDecoder {
     constructor(label = "utf-8", options = undefined) {
         label = `${label}`;
         const { fatal, ignoreBOM } = toDictionary(options, "options");
-        const trimmed = label.replace(/^[\t\n\f\r ]+|[\t\n\f\r ]+$/g, "");
-        this.#encoding = encodingOf(trimmed.toLowerCase());
-        if (this.#encoding === -1)
-            throw new RangeError(
-                `TextDecoder: the encoding "${label}" is not supported`);
+        this.#encoding = label === "utf-8" ? 0 : findEncoding(label);
         this.#flags = (fatal ? FATAL : 0) | (ignoreBOM ? IGNORE_BOM : 0);
     }
-    get encoding() { return NAMES[this.#encoding]; }
+    get encoding() { return nameOf(this.#encoding); }
     get fatal() { return (this.#flags & FATAL) !== 0; }
     get ignoreBOM() { return (this.#flags & IGNORE_BOM) !== 0; }
     decode(input = undefined, options = undefined) {
-        const encoding = this.#encoding;
-        let flags = this.#flags;
-        if (input === undefined)
-            input = new Uint8Array(0);
-        else if (!isBufferSource(input, true))
+        this.#encoding;
+        if (input !== undefined && !isBufferSource(input, true))
             throw new TypeError("TextDecoder.decode: input has no bytes");
-        if (options !== undefined &&
-            toDictionary(options, "options").stream)
-            flags |= STREAM;
+        return this.#decode(input ?? new Uint8Array(0), options !== undefined &&
+            toDictionary(options, "options").stream);
+    }
+    #decode(bytes, stream) {
+        const encoding = this.#encoding;
+        const flags = this.#flags | (stream ? STREAM : 0);
         if (!this.#streaming)
-            this.#state = flags & STREAM ? new Uint8Array(STATE_SIZE)
-                : undefined;
-        this.#streaming = (flags & STREAM) !== 0;
-        const text = native.textDecode(encoding, input, flags, this.#state);
+            this.#state = stream ? new Uint8Array(STATE_SIZE) : undefined;
+        this.#streaming = !!stream;
+        const text = encoding < LEGACY
+            ? native.textDecode(encoding, bytes, flags, this.#state)
+            : native.use("legacy").decodeLegacy(encoding - LEGACY, bytes,
+                flags, this.#state);
         if (text === null)
             throw new TypeError(
-                `TextDecoder.decode: input is not valid ${NAMES[encoding]}`);
+                `TextDecoder.decode: input is not valid ${nameOf(encoding)}`);
         return text;
+    }
+    static {
+        streamDecode = (decoder, bytes, stream) =>
+            decoder.#decode(bytes, stream);
     }
 }
 expose(TextDecoder, "TextDecoder");
@@ -119,4 +143,4 @@ const operations = {
     }
 };
 
-return { TextEncoder, TextDecoder, ...operations };
+return { TextEncoder, TextDecoder, streamDecode, ...operations };

@@ -271,9 +271,10 @@ bool decode(enum encoding e, struct decoder *d, unsigned flags, struct slice in,
     return true;
 }
 
-static bool all_ascii(const uint8_t *p, size_t n)
+bool decode_is_ascii(struct slice in)
 {
-    size_t i = 0;
+    const uint8_t *p = (const uint8_t *)in.p;
+    size_t n = in.n, i = 0;
     for (; n - i >= 32; i += 32)
         if ((load8(p + i) | load8(p + i + 8) | load8(p + i + 16) |
              load8(p + i + 24)) &
@@ -294,7 +295,7 @@ bool decode_is_latin1(enum encoding e, struct decoder *d, struct slice in)
         for (size_t i = 0; i < in.n; i++)
             if ((p[i] & 0xe0) == 0x80)
                 return false;
-    } else if (e != ENCODING_UTF8 || !all_ascii(p, in.n)) {
+    } else if (e != ENCODING_UTF8 || !decode_is_ascii(in)) {
         return false;
     }
     if (in.n > 0)

@@ -42,5 +42,6 @@ bool decode(enum encoding e, struct decoder *d, unsigned flags, struct slice in,
  * drop? Then no decoding is needed; d is set as decode() would.
  */
 bool decode_is_latin1(enum encoding e, struct decoder *d, struct slice in);
+bool decode_is_ascii(struct slice in);
 
 #endif
