@@ -1,30 +1,48 @@
 /*
  * blob.js - Blob (File API 3).
  *
- * newBlob(bytes, type) takes bytes. blobBytes(blob) lends them: they are
- * never changed and never given to a script. utf8Decode(bytes) is the
- * Encoding Standard's "UTF-8 decode" (6). BlobSlots is for clone.js.
+ * The bytes of a blob are a list of chunks, never changed and never given to
+ * a script; blobs share them.
+ *
+ *   newBlob(bytes, type)    takes bytes
+ *   blobBytes(blob)         lends all of them in one piece
+ *   blobChunks(blob) blobType(blob)
+ *   toParts(v, what)        the conversion of a constructor's first argument
+ *   makeBlob(parts, options, Class)   the rest of a constructor
+ *   stampBlob(Class, chunks, type)    takes chunks
+ *   utf8Decode(bytes)       the Encoding Standard's "UTF-8 decode" (6)
+ *   BlobSlots               for clone.js
  */
 const { toUSVString, toEnum, toSequence, toDictionary, toLongLong,
-    isBufferSource, bytesOf, brand, expose } = use("webidl");
-const { concat, readableFromBytes } = use("streams");
+    isBufferSource, bytesOf, copyBytes, brand, expose } = use("webidl");
+const { concat, newByteStream } = use("streams");
 
 class Slots extends function (o) { return o; } {
-    #bytes;
+    #chunks;
+    #size;
     #type;
-    constructor(o, bytes, type) {
+    constructor(o, chunks, size, type) {
         super(o);
-        this.#bytes = bytes;
+        this.#chunks = chunks;
+        this.#size = size;
         this.#type = type;
     }
     static has(o) {
-        return typeof o === "object" && o !== null && #bytes in o;
+        return typeof o === "object" && o !== null && #chunks in o;
     }
-    static bytes(o) { return brand(o, Slots.has, "Blob").#bytes; }
+    static chunks(o) { return brand(o, Slots.has, "Blob").#chunks; }
+    static size(o) { return brand(o, Slots.has, "Blob").#size; }
     static type(o) { return brand(o, Slots.has, "Blob").#type; }
+    static bytes(o) {
+        const chunks = Slots.chunks(o);
+        if (chunks.length !== 1)
+            o.#chunks = [concat(chunks, o.#size)];
+        return o.#chunks[0];
+    }
 }
 
 const ENDINGS = ["transparent", "native"];
+const CHUNK = 64 * 1024;
 
 const UTF_8 = 0; // enum encoding in bind/decode.h
 const utf8Decode = (bytes) => native.textDecode(UTF_8, bytes, 0, undefined);
@@ -45,69 +63,139 @@ function toPart(v) {
     return toUSVString(v);
 }
 
-// 3.1 "process blob parts"
+const toParts = (v, what) => toSequence(v, toPart, what);
+
+// 3.1 "process blob parts"; small ones become one chunk
 function process(parts, endings) {
     const chunks = [];
-    let size = 0;
-    for (let i = 0; i < parts.length; i++) {
-        let part = parts[i];
-        if (typeof part === "string") {
-            if (endings === "native")
-                part = part.replace(/\r\n?/g, "\n");
-            part = native.textEncode(part);
+    let run = [], size = 0;
+    const flush = () => {
+        if (size > 0)
+            chunks.push(concat(run, size));
+        run = [];
+        size = 0;
+    };
+    const add = (bytes, own) => {
+        if (bytes.length >= CHUNK) {
+            flush();
+            chunks.push(own ? bytes : copyBytes(bytes));
         } else {
-            part = Slots.has(part) ? Slots.bytes(part) : bytesOf(part);
+            run.push(bytes);
+            size += bytes.length;
         }
-        chunks.push(part);
-        size += part.length;
+    };
+    for (let i = 0; i < parts.length; i++) {
+        const part = parts[i];
+        if (typeof part === "string") {
+            add(native.textEncode(endings === "native"
+                ? part.replace(/\r\n?/g, "\n") : part), true);
+        } else if (Slots.has(part)) {
+            const theirs = Slots.chunks(part);
+            for (let j = 0; j < theirs.length; j++)
+                add(theirs[j], true);
+        } else {
+            add(bytesOf(part), false);
+        }
     }
-    return concat(chunks, size);
+    flush();
+    return chunks;
+}
+
+function stampBlob(Class, chunks, type) {
+    const self = Reflect.construct(native.HostObject, [], Class);
+    let size = 0;
+    for (let i = 0; i < chunks.length; i++)
+        size += chunks[i].length;
+    new Slots(self, chunks, size, type);
+    return self;
+}
+
+function makeBlob(parts, options, Class) {
+    let { endings = "transparent", type = "" } = options;
+    endings = toEnum(endings, ENDINGS, "endings");
+    type = normalType(`${type}`);
+    return stampBlob(Class, process(parts, endings), type);
+}
+
+// the bytes from start to end, within size
+function cut(chunks, start, end) {
+    const found = [];
+    for (let i = 0, at = 0; i < chunks.length && at < end; i++) {
+        const chunk = chunks[i];
+        if (at + chunk.length > start)
+            found.push(chunk.subarray(Math.max(start - at, 0), end - at));
+        at += chunk.length;
+    }
+    return found;
+}
+
+// a copy of the bytes, CHUNK at a time
+function streamOf(chunks) {
+    let i = 0, at = 0;
+    return newByteStream({
+        __proto__: null,
+        pull(controller) {
+            if (i < chunks.length) {
+                const end = Math.min(at + CHUNK, chunks[i].length);
+                controller.enqueue(chunks[i].slice(at, end));
+                at = end;
+                if (at === chunks[i].length) {
+                    i++;
+                    at = 0;
+                }
+            }
+            if (i === chunks.length) {
+                controller.close();
+                controller.byobRequest?.respond(0);
+            }
+        }
+    });
 }
 
 class Blob {
     constructor(blobParts = undefined, options = undefined) {
         const parts = blobParts === undefined ? []
-            : toSequence(blobParts, toPart, "Blob's parts");
-        options = toDictionary(options, "Blob's options");
-        let { endings = "transparent" } = options;
-        endings = toEnum(endings, ENDINGS, "endings");
-        const { type = "" } = options;
-        const self = Reflect.construct(native.HostObject, [], new.target);
-        new Slots(self, process(parts, endings),
-            normalType(`${type}`));
-        return self;
+            : toParts(blobParts, "Blob's parts");
+        return makeBlob(parts, toDictionary(options, "Blob's options"),
+            new.target);
     }
-    get size() { return Slots.bytes(this).length; }
+    get size() { return Slots.size(this); }
     get type() { return Slots.type(this); }
+    // 3.3.1
     slice(start = undefined, end = undefined, contentType = undefined) {
-        const bytes = Slots.bytes(this), clamp = { clamp: true };
-        start = start === undefined ? 0 : toLongLong(start, clamp);
-        end = end === undefined ? bytes.length : toLongLong(end, clamp);
+        const chunks = Slots.chunks(this), size = Slots.size(this);
+        const place = (v, otherwise) => {
+            if (v === undefined)
+                return otherwise;
+            v = toLongLong(v, { clamp: true });
+            return v < 0 ? Math.max(size + v, 0) : Math.min(v, size);
+        };
+        start = place(start, 0);
+        end = place(end, size);
         const type = contentType === undefined ? ""
             : normalType(`${contentType}`);
-        // subarray counts from the end and clamps as 3.3.1 asks
-        return newBlob(bytes.subarray(start, end), type);
+        return stampBlob(Blob, start < end ? cut(chunks, start, end) : [],
+            type);
     }
-    stream() { return readableFromBytes(Slots.bytes(this)); }
+    stream() { return streamOf(Slots.chunks(this)); }
     async text() { return utf8Decode(Slots.bytes(this)); }
-    async arrayBuffer() { return Slots.bytes(this).slice().buffer; }
-    async bytes() { return Slots.bytes(this).slice(); }
+    async arrayBuffer() { return copy(this).buffer; }
+    async bytes() { return copy(this); }
 }
 expose(Blob, "Blob");
 
-function newBlob(bytes, type) {
-    const blob = Reflect.construct(native.HostObject, [], Blob);
-    new Slots(blob, bytes, type);
-    return blob;
-}
+const copy = (o) => concat(Slots.chunks(o), Slots.size(o));
+const newBlob = (bytes, type) => stampBlob(Blob, [bytes], type);
 
 const BlobSlots = {
     has: Slots.has,
-    serialize: (o) => [Slots.bytes(o).slice(), Slots.type(o)],
-    deserialize: ([bytes, type]) => newBlob(bytes, type)
+    // nobody changes the chunks: a clone shares them
+    serialize: (o) => [Slots.chunks(o), Slots.type(o)],
+    deserialize: ([chunks, type]) => stampBlob(Blob, chunks, type)
 };
 
 return {
     Blob, newBlob, isBlob: Slots.has, blobBytes: Slots.bytes,
-    blobType: Slots.type, utf8Decode, BlobSlots
+    blobChunks: Slots.chunks, blobType: Slots.type, toParts, makeBlob,
+    stampBlob, utf8Decode, BlobSlots
 };
