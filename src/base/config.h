@@ -52,6 +52,13 @@ struct pool_config {
     uint64_t max_param_bytes;
     uint64_t max_response_header;
 
+    const char *fetch_allow; /* as netlist.h reads it */
+    const char *fetch_deny;  /* the same, or NULL */
+    uint64_t fetch_max;      /* of a request, count */
+    uint64_t fetch_concurrent;
+    uint64_t fetch_max_bytes; /* of all replies to a request's fetches */
+    uint64_t fetch_timeout;   /* to connect */
+
     bool show_errors;
     bool trust_forwarded;
     bool allow_sendfile;

@@ -4,6 +4,7 @@
 #include "base/config_parts.h"
 
 #include "base/clock.h"
+#include "base/netlist.h"
 
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -337,6 +338,14 @@ static enum err parse_listen(const struct input *in)
     return keep(in, in->string);
 }
 
+static enum err parse_hosts(const struct input *in)
+{
+    struct netlist list;
+    enum err e = netlist_parse(in->text, &list, in->why);
+    netlist_free(&list);
+    return e == OK ? keep(in, in->string) : e;
+}
+
 static const struct type types[] = {
     {"time", parse_time, print_time},
     {"size", parse_size, print_size},
@@ -348,6 +357,7 @@ static const struct type types[] = {
     {"listen", parse_listen, print_string},
     {"name", parse_name, print_string},
     {"extensions", parse_extensions, print_string},
+    {"hosts", parse_hosts, print_string},
 };
 static const struct type word_type = {"word", parse_word, print_word};
 
