@@ -4,6 +4,7 @@
  * A Body has a source (a string, bytes that are ours alone, or the incoming
  * request) and makes a stream of it only when a script asks for one.
  *
+ *   Source              bytes from C, see below; fetch's is in fetch.js
  *   Incoming            the body of the request being served
  *   extract(v) -> [Body, type or null]
  *   cloneBody(body)     and leaves body whole
@@ -12,32 +13,35 @@
  *   mixinBody(Class, name, of)   of(this): { body: Body or null, headers },
  *       or throws; both are read when needed
  */
-const { isBufferSource, copyBytes, toUSVString, defineOperation } =
-    use("webidl");
+const { isBufferSource, isObject, copyBytes, toUSVString } = use("webidl");
 const { URLSearchParams } = use("url");
 const { isReadableStream, isDisturbed, isLocked, acquire, cancelReader,
     discard, readAll, concat, newByteStream, readableFromBytes, teeStream,
-    passThrough, isUint8Array } = use("streams");
+    passThrough, isUint8Array, readChunks } = use("streams");
 const { isBlob, blobBytes, blobType, newBlob, utf8Decode } = use("blob");
-const { getField, isToken } = use("headers");
+const { getField } = use("headers");
 
 const CHUNK = 64 * 1024;
 const EMPTY = new Uint8Array(0);
 
 /*
- * read() gives bytes, null at the end, or undefined: then wake() is called
- * once, by HOOK_READABLE or when the exchange is over.
+ * Bytes that come from C when they come. take() gives some, null at the end,
+ * or undefined: then readable() is called once, when there is more or none
+ * will come. What take() throws is what went wrong. fail(e) ends it from
+ * outside, stop() is called when a script cancels the stream.
  */
-class Incoming {
-    constructor(rid) {
-        this.rid = rid;
-        this.over = false;
+class Source {
+    constructor() {
         this.wake = undefined;
+        this.failed = false;
+        this.error = undefined;
+        this.controller = undefined;
     }
+    stop() {}
     read() {
-        if (this.over)
-            throw new TypeError("The request is over, its body is gone");
-        return native.bodyRead(this.rid, CHUNK);
+        if (this.failed)
+            throw this.error;
+        return this.take();
     }
     readable() {
         const { wake } = this;
@@ -45,13 +49,16 @@ class Incoming {
         if (wake !== undefined)
             wake();
     }
-    end() {
-        this.over = true;
+    fail(e) {
+        if (this.failed)
+            return;
+        this.failed = true;
+        this.error = e;
         this.readable();
+        this.controller?.error(e);
     }
-    readAll(done, fail) {
-        const chunks = [];
-        let size = 0;
+    // sink(chunk) may throw
+    each(sink, done, fail) {
         const step = () => {
             try {
                 for (;;) {
@@ -62,14 +69,13 @@ class Incoming {
                     }
                     if (chunk === null)
                         break;
-                    chunks.push(chunk);
-                    size += chunk.length;
+                    sink(chunk);
                 }
             } catch (e) {
                 fail(e);
                 return;
             }
-            done(chunks.length === 1 ? chunks[0] : concat(chunks, size));
+            done();
         };
         step();
     }
@@ -87,7 +93,29 @@ class Incoming {
             controller.byobRequest?.respond(0);
             return undefined;
         };
-        return newByteStream({ __proto__: null, pull });
+        return newByteStream({
+            __proto__: null,
+            start: (controller) => { this.controller = controller; },
+            pull,
+            cancel: (reason) => this.stop(reason)
+        });
+    }
+}
+
+class Incoming extends Source {
+    constructor(rid) {
+        super();
+        this.rid = rid;
+        this.over = false;
+    }
+    take() {
+        if (this.over)
+            throw new TypeError("The request is over, its body is gone");
+        return native.bodyRead(this.rid, CHUNK);
+    }
+    end() {
+        this.over = true;
+        this.readable();
     }
 }
 
@@ -105,7 +133,7 @@ class Body {
             // as if it had been read by a reader nobody lets go of
             this.stream = readableFromBytes(EMPTY);
             discard(cancelReader(acquire(this.stream)));
-        } else if (source instanceof Incoming) {
+        } else if (source instanceof Source) {
             this.stream = source.stream();
         } else {
             this.stream = readableFromBytes(typeof source === "string"
@@ -116,7 +144,7 @@ class Body {
     // what a reply can send in one call, or null
     fixed() {
         const { source } = this;
-        return this.stream !== undefined || source instanceof Incoming ? null
+        return this.stream !== undefined || source instanceof Source ? null
             : source;
     }
 }
@@ -127,7 +155,7 @@ Object.setPrototypeOf(Body.prototype, null);
 const isUnusable = (body) => body.used || (body.stream !== undefined &&
     (isDisturbed(body.stream) || isLocked(body.stream)));
 
-// 5.2 "extract"
+// 5.2 "extract"; FormData is there when a script has touched it
 function extract(v) {
     if (typeof v === "string")
         return [new Body(v), "text/plain;charset=UTF-8"];
@@ -143,12 +171,18 @@ function extract(v) {
     if (v instanceof URLSearchParams)
         return [new Body(`${v}`),
             "application/x-www-form-urlencoded;charset=UTF-8"];
+    const form = isObject(v)
+        ? native.used("formdata")?.extractForm(v) : undefined;
+    if (form !== undefined)
+        return [new Body(form[0]), form[1]];
     return [new Body(`${v}`), "text/plain;charset=UTF-8"];
 }
 
 function moveBody(body) {
-    const moved = body.stream === undefined ? new Body(body.source)
-        : new Body(null, passThrough(body.stream));
+    const { source, stream } = body;
+    const moved = stream === undefined ? new Body(source)
+        : new Body(source instanceof Source ? null : source,
+            passThrough(stream));
     body.used = true;
     return moved;
 }
@@ -172,11 +206,11 @@ function copyingStream(stream) {
 }
 
 function cloneBody(body) {
-    if (body.stream === undefined && !(body.source instanceof Incoming))
+    if (body.stream === undefined && !(body.source instanceof Source))
         return new Body(body.source);
     const [mine, other] = teeStream(body.getStream());
     body.stream = mine;
-    return new Body(null, body.source instanceof Incoming ? other
+    return new Body(null, body.source instanceof Source ? other
         : copyingStream(other));
 }
 
@@ -186,12 +220,48 @@ function consume(body, done, fail) {
     body.used = true;
     if (stream !== undefined)
         readAll(stream, done, fail);
-    else if (source instanceof Incoming)
-        source.readAll(done, fail);
+    else if (source instanceof Source)
+        collect(source, done, fail);
     else if (typeof source === "string")
         done(undefined, source);
     else
         done(source.slice());
+}
+
+function collect(source, done, fail) {
+    const chunks = [];
+    let size = 0;
+    source.each((chunk) => {
+        chunks.push(chunk);
+        size += chunk.length;
+    }, () => done(chunks.length === 1 ? chunks[0] : concat(chunks, size)),
+    fail);
+}
+
+// The same piece by piece: sink(bytes) may throw.
+function feed(body, sink, done, fail) {
+    const { source, stream } = body;
+    body.used = true;
+    if (stream === undefined && source instanceof Source) {
+        source.each(sink, done, fail);
+    } else if (stream === undefined) {
+        sink(typeof source === "string" ? native.textEncode(source)
+            : source);
+        done();
+    } else {
+        readChunks(acquire(stream), (chunk) => {
+            try {
+                if (!isUint8Array(chunk))
+                    throw new TypeError("A body's stream gave a chunk that " +
+                        "is not a Uint8Array");
+                sink(chunk.slice());
+                return true;
+            } catch (e) {
+                fail(e);
+                return false;
+            }
+        }, done, fail);
+    }
 }
 
 function asText(bytes, string) {
@@ -203,129 +273,79 @@ function asText(bytes, string) {
 
 const asBytes = (bytes, string) => bytes ?? native.textEncode(string);
 
-/* ---- MIME type of a blob: MIME Sniffing 4.4 and 4.5, Fetch 2.2.2 -------- */
-
-const trim = (s) => s.replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, "");
-
-function unquote(text, at) {
-    let value = "";
-    for (at++; at < text.length && text[at] !== '"'; at++) {
-        if (text[at] === "\\" && at + 1 < text.length)
-            at++;
-        value += text[at];
-    }
-    return [value, at];
-}
-
-// [essence, Map of parameters] or null
-function parseMime(text) {
-    text = trim(text);
-    const slash = text.indexOf("/"), semi = text.indexOf(";");
-    const stop = semi < 0 ? text.length : semi;
-    if (slash < 0 || slash > stop)
-        return null;
-    const type = text.slice(0, slash), sub = trim(text.slice(slash + 1, stop));
-    if (!isToken(type) || !isToken(sub))
-        return null;
-    const params = new Map();
-    for (let at = stop; at < text.length;) {
-        const rest = text.slice(at + 1);
-        const name = /^[\t\n\r ]*([^;=]*)/.exec(rest);
-        at += 1 + name[0].length;
-        if (text[at] !== "=")
-            continue;
-        let value;
-        if (text[at + 1] === '"') {
-            [value, at] = unquote(text, at + 1);
-            at = text.indexOf(";", at);
-            at = at < 0 ? text.length : at;
-        } else {
-            const end = text.indexOf(";", at);
-            value = trim(text.slice(at + 1, end < 0 ? text.length : end));
-            at = end < 0 ? text.length : end;
-            if (value === "")
-                continue;
-        }
-        const key = name[1].toLowerCase();
-        if (isToken(key) && !params.has(key) &&
-            /^[\t -~\x80-\xFF]*$/.test(value))
-            params.set(key, value);
-    }
-    return [`${type}/${sub}`.toLowerCase(), params];
-}
-
-// commas outside quotes part the values of a combined field
-const splitValues = (field) =>
-    field.match(/(?:[^,"]|"(?:[^"\\]|\\[^])*"?)+/g) ?? [];
-
-// Fetch 2.2.2 "extract a MIME type", then serialised; "" when none
-function mimeOf(headers) {
-    const field = getField(headers, "content-type");
-    let essence = null, params = null, charset;
-    for (const value of field === null ? [] : splitValues(field)) {
-        const mime = parseMime(value);
-        if (mime === null || mime[0] === "*/*")
-            continue;
-        params = mime[1];
-        if (mime[0] !== essence) {
-            charset = params.get("charset");
-            essence = mime[0];
-        } else if (!params.has("charset") && charset !== undefined) {
-            params.set("charset", charset);
-        }
-    }
-    if (essence === null)
-        return "";
-    let text = essence;
-    for (const [name, value] of params)
-        text += `;${name}=${isToken(value) ? value
-            : `"${value.replace(/["\\]/g, "\\$&")}"`}`;
-    return text;
-}
-
 /* ---- the mixin --------------------------------------------------------- */
 
-function read(state, what, convert) {
-    const { body } = state;
-    return new Promise((resolve, reject) => {
-        if (body === null) {
-            resolve(convert(new Uint8Array(0), undefined));
-            return;
-        }
-        if (isUnusable(body))
-            throw new TypeError(
-                `${what}: the body was read already or is locked`);
+// 5.3 "consume body"; what of(self) throws is a rejection, Web IDL 3.7.7
+const read = (self, of, what, convert) => new Promise((resolve, reject) => {
+    const state = of(self), body = usable(state, what);
+    if (body === null)
+        resolve(convert(new Uint8Array(0), undefined, state));
+    else
         consume(body, (bytes, string) => {
             try {
-                resolve(convert(bytes, string));
+                resolve(convert(bytes, string, state));
             } catch (e) {
                 reject(e);
             }
         }, reject);
-    });
+});
+
+function usable({ body }, what) {
+    if (body !== null && body.source instanceof Source && body.source.failed)
+        throw body.source.error;
+    if (body !== null && isUnusable(body))
+        throw new TypeError(`${what}: the body was read already or is locked`);
+    return body;
 }
 
-// async: what of(this) throws is a rejection, Web IDL 3.7.7
+const readForm = (self, of, what) => new Promise((resolve, reject) => {
+    const state = of(self), body = usable(state, what);
+    let reader, wrong;
+    try {
+        reader = native.use("formdata").newFormReader(typeOf(state));
+    } catch (e) {
+        wrong = e; // said when all is read: an abort comes before it
+    }
+    const finish = () => {
+        try {
+            if (wrong !== undefined)
+                throw wrong;
+            resolve(reader.end());
+        } catch (e) {
+            reject(e);
+        }
+    };
+    if (body === null)
+        finish();
+    else
+        feed(body, (bytes) => reader?.push(bytes), finish, reject);
+});
+
+const typeOf = (state) =>
+    native.use("data_url").extractMime(getField(state.headers, "content-type"));
+
 const mixinBody = (Class, name, of) => Object.defineProperties(
     Class.prototype, Object.getOwnPropertyDescriptors({
-        async arrayBuffer() {
-            return read(of(this), `${name}.arrayBuffer`,
+        arrayBuffer() {
+            return read(this, of, `${name}.arrayBuffer`,
                 (bytes, string) => asBytes(bytes, string).buffer);
         },
-        async blob() {
-            const state = of(this);
-            return read(state, `${name}.blob`, (bytes, string) =>
-                newBlob(asBytes(bytes, string), mimeOf(state.headers)));
+        blob() {
+            return read(this, of, `${name}.blob`, (bytes, string, state) =>
+                newBlob(asBytes(bytes, string), typeOf(state)));
         },
-        async bytes() {
-            return read(of(this), `${name}.bytes`, asBytes);
+        bytes() {
+            return read(this, of, `${name}.bytes`, asBytes);
         },
-        async json() {
-            return read(of(this), `${name}.json`,
+        formData() {
+            return readForm(this, of, `${name}.formData`);
+        },
+        json() {
+            return read(this, of, `${name}.json`,
                 (bytes, string) => JSON.parse(asText(bytes, string)));
         },
-        async text() {
-            return read(of(this), `${name}.text`, asText);
+        text() {
+            return read(this, of, `${name}.text`, asText);
         },
         get body() {
             const { body } = of(this);
@@ -339,5 +359,6 @@ const mixinBody = (Class, name, of) => Object.defineProperties(
     }));
 
 return {
-    Body, Incoming, extract, cloneBody, moveBody, isUnusable, mixinBody
+    Body, Source, Incoming, extract, cloneBody, moveBody, isUnusable,
+    mixinBody
 };

@@ -8,6 +8,7 @@
  *
  *   newHeaders(init, guard)    filled as the constructor does
  *   incomingHeaders(rid)       immutable, of the request being served
+ *   receivedHeaders(flat)      immutable, of a response; name, value, ...
  *   copyHeaders(headers, guard)   guard: that of headers when absent
  *   addIfAbsent(headers, name, value)   name in lower case, value normal
  *   getField(headers, name)    combined value or null; name in lower case
@@ -81,7 +82,7 @@ class Headers {
                 h.#rid = rid;
                 h.#guard = "immutable";
             },
-            fill: (h, init) => h.#fill(init),
+            setList: (h, list) => { h.#list = list; },
             copy(to, from) { to.#list = from.#fields().slice(); },
             sorted: (h) => h.#sorted ??= sortAndCombine(h.#fields()),
             push: (h, lower, value, name) => h.#push(lower, value, name)
@@ -91,12 +92,7 @@ class Headers {
     #fields() {
         if (this.#list !== undefined)
             return this.#list;
-        const flat = native.requestHeaders(this.#rid);
-        const list = [];
-        for (let i = 0; i < flat.length; i += 2)
-            list.push(flat[i], flat[i + 1], flat[i]);
-        this.#list = list;
-        return list;
+        return this.#list = listOf(native.requestHeaders(this.#rid));
     }
 
     #push(lower, value, name) {
@@ -207,6 +203,14 @@ mixinIterable(Headers, "Headers", (h) => bare.sorted(of(h)));
 expose(Headers, "Headers");
 const { entries } = Headers.prototype;
 
+// flat: name, value, ...
+function listOf(flat) {
+    const list = [];
+    for (let i = 0; i < flat.length; i += 2)
+        list.push(flat[i].toLowerCase(), flat[i + 1], flat[i]);
+    return list;
+}
+
 function find(list, lower) {
     for (let i = 0; i < list.length; i += 3)
         if (list[i] === lower)
@@ -256,6 +260,13 @@ function incomingHeaders(rid) {
     return h;
 }
 
+function receivedHeaders(flat) {
+    const h = new Headers();
+    bare.setList(h, listOf(flat));
+    bare.setGuard(h, "immutable");
+    return h;
+}
+
 function copyHeaders(from, guard = bare.guard(from)) {
     const h = new Headers();
     bare.copy(h, from);
@@ -277,6 +288,6 @@ function flatHeaders(h) {
 
 return {
     Headers, newHeaders, incomingHeaders, copyHeaders, addIfAbsent,
-    flatHeaders, isToken,
+    flatHeaders, receivedHeaders, isToken,
     getField: (h, lower) => combined(bare.list(h), lower)
 };

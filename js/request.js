@@ -7,6 +7,7 @@
  * (mode, credentials, cache and so on) only keep what they were given.
  *
  *   serve(rid) -> [Request, Served]
+ *   requestState(v)     Made or Served, or TypeError
  */
 const { toUSVString, toByteString, toEnum, toDictionary, requireArgs, brand,
     expose, isObject } = use("webidl");
@@ -216,6 +217,8 @@ function giveBody(made, o, from) {
         if (body.stream !== undefined && o.duplex === undefined)
             throw new TypeError(
                 'Request: a stream as body needs duplex: "half"');
+        if (body.stream !== undefined && made.keepalive)
+            throw new TypeError("Request: a stream cannot be kept alive");
         if (type !== null)
             addIfAbsent(made.headers, "content-type", type);
         made.body = body;
@@ -287,4 +290,4 @@ function serve(rid) {
     return [new Request(STATE, served), served];
 }
 
-return { Request, isRequest, serve };
+return { Request, isRequest, requestState: of, serve };

@@ -3,6 +3,9 @@
  *
  *   responseState(v)   { type, status, statusText, headers, body, url,
  *                        redirected }, or TypeError
+ *   new State(type, status, statusText, headers, body)  and
+ *   newResponse(state)   make one as fetch does
+ *   nullBody(status)
  */
 const { toByteString, toDictionary, toUnsignedShort, toUSVString,
     requireArgs, brand, expose, isObject } = use("webidl");
@@ -125,4 +128,8 @@ class Response {
 mixinBody(Response, "Response", of);
 expose(Response, "Response");
 
-return { Response, isResponse, responseState: of };
+const newResponse = (state) => new Response(STATE, state);
+
+return {
+    Response, State, newResponse, nullBody, isResponse, responseState: of
+};
