@@ -174,8 +174,9 @@ function draw(head, lines) {
         widths.map((n) => "\u2500".repeat(n + 2)).join(middle) + right;
     const row = (line) => `\u2502${widths.map((n, i) =>
         ` ${(line[i] ?? "").padEnd(n)} `).join("\u2502")}\u2502`;
-    return [rule("\u250c", "\u252c", "\u2510"), row(head), rule("\u251c", "\u253c", "\u2524"),
-        ...lines.map(row), rule("\u2514", "\u2534", "\u2518")].join("\n");
+    return [rule("\u250c", "\u252c", "\u2510"), row(head),
+        rule("\u251c", "\u253c", "\u2524"), ...lines.map(row),
+        rule("\u2514", "\u2534", "\u2518")].join("\n");
 }
 
 const methods = {

@@ -10,19 +10,32 @@
  *       throw is reported, or collected in the array `errors` when given.
  *       Answers false when the event was canceled. globalThis is a target.
  *   hasListener(target, type)
+ *   initEvent(event, type, bubbles, cancelable)   false during a dispatch
+ *   makeTarget(object)   for what EventTarget's constructor did not make
  *   defineHandler(Class, type, test)   an event handler attribute
- *   makeGlobalTarget(global)   the three operations as its properties
- *   reportException(e)
+ *   makeGlobalTarget(global)   EventTarget's members, and its handlers
+ *   reportException(e)   HTML 8.1.4.6 "report an exception"
  *   late   what files after this one give to it: late.report(e) by console,
  *       late.signal by abort, late.startTimer by timers
  */
 const {
-    brand, defineOperation, expose, isObject, requireArgs, toDictionary
+    brand, checkGlobal, expose, isObject, requireArgs, toDictionary
 } = use("webidl");
 const { domError } = use("exception");
 
 const late = { report: undefined, signal: undefined, startTimer: undefined };
-const reportException = (e) => late.report(e);
+
+// The event is for who listens; else, or not canceled, it goes to the log.
+function reportException(e) {
+    try {
+        if (hasListener(globalThis, "error") &&
+            native.use("error_events").fireError(e))
+            return;
+    } catch {
+        // no stack left to tell the script
+    }
+    late.report(e);
+}
 
 const PHASES =
     { NONE: 0, CAPTURING_PHASE: 1, AT_TARGET: 2, BUBBLING_PHASE: 3 };
@@ -120,6 +133,7 @@ function initialize(s, type, bubbles, cancelable) {
     s.cancelable = cancelable;
     return true;
 }
+const initEvent = (event, ...init) => initialize(eventState(event), ...init);
 
 class CustomEvent extends Event {
     #detail;
@@ -134,8 +148,8 @@ class CustomEvent extends Event {
                     detail = null) {
         const old = this.#detail;
         requireArgs(arguments.length, 1, "CustomEvent.initCustomEvent");
-        this.#detail = initialize(eventState(this), `${type}`, !!bubbles,
-            !!cancelable) ? detail : old;
+        this.#detail = initEvent(this, `${type}`, !!bubbles, !!cancelable)
+            ? detail : old;
     }
 }
 expose(CustomEvent);
@@ -144,14 +158,18 @@ const newTarget = () => ({ listeners: [], handlers: undefined });
 const globalState = newTarget();
 
 let targetState; // of an EventTarget, or of the global
-class EventTarget {
+class Slots extends function (o) { return o; } {
     #s = newTarget();
     static {
         targetState = (target) =>
             target === undefined || target === null || target === globalThis
                 ? globalState : target.#s;
     }
-    constructor() {}
+}
+const makeTarget = (object) => { new Slots(object); };
+
+class EventTarget {
+    constructor() { new Slots(this); }
     addEventListener(type, callback, options = undefined) {
         const s = targetState(this);
         requireArgs(arguments.length, 2, "EventTarget.addEventListener");
@@ -291,20 +309,30 @@ function fire(target, event, errors = undefined) {
 const hasListener = (target, type) =>
     targetState(target).listeners.some((l) => l.type === type);
 
-// HTML 8.1.8.1: the listener keeps its place while the handler changes
-function defineHandler(Class, type, test) {
+// HTML 8.1.8.1 "the event handler processing algorithm"
+function callHandler(handler, target, event) {
+    if (typeof handler !== "function")
+        return;
+    // undefined but for an ErrorEvent "error" at the global
+    const args = target !== globalThis ? undefined
+        : native.used("error_events")?.errorArgs(event);
+    if (args === undefined ? handler.call(target, event) === false
+        : handler.apply(target, args) === true)
+        cancel(eventState(event));
+}
+
+// 8.1.8.1: the listener keeps its place while the handler changes
+function handlerAttribute(object, type, check) {
     const key = `on${type}`;
-    const handlerOf = (target) => {
-        brand(target, test, Class.name);
-        return targetState(target).handlers?.[key];
-    };
     const { get, set } = Object.getOwnPropertyDescriptor({
         get [key]() {
-            return handlerOf(this)?.value ?? null;
+            check(this);
+            return targetState(this).handlers?.[key]?.value ?? null;
         },
         set [key](value) {
-            let handler = handlerOf(this);
+            check(this);
             const s = targetState(this);
+            let handler = s.handlers?.[key];
             if (!isObject(value)) {
                 if (handler !== undefined) {
                     remove(s, handler.listener);
@@ -319,11 +347,7 @@ function defineHandler(Class, type, test) {
             handler = { value, listener: undefined };
             handler.listener = {
                 type,
-                callback(event) {
-                    if (typeof handler.value === "function" &&
-                        handler.value.call(this, event) === false)
-                        cancel(eventState(event));
-                },
+                callback(event) { callHandler(handler.value, this, event); },
                 capture: false, once: false, passive: false, removed: false
             };
             s.listeners.push(handler.listener);
@@ -331,17 +355,34 @@ function defineHandler(Class, type, test) {
             s.handlers[key] = handler;
         }
     }, key);
-    Object.defineProperty(Class.prototype, key,
+    Object.defineProperty(object, key,
         { get, set, enumerable: true, configurable: true });
 }
 
+const defineHandler = (Class, type, test) => handlerAttribute(
+    Class.prototype, type, (v) => brand(v, test, Class.name));
+
 function makeGlobalTarget(global) {
-    for (const name of
-        ["addEventListener", "removeEventListener", "dispatchEvent"])
-        defineOperation(global, name, EventTarget.prototype[name]);
+    const value = (v) => ({ value: v, writable: true, configurable: true });
+    Object.setPrototypeOf(global, Object.create(EventTarget.prototype, {
+        constructor: value(Object),
+        [Symbol.toStringTag]: value("global")
+    }));
+    for (const type of ["error", "unhandledrejection", "rejectionhandled"])
+        handlerAttribute(global, type, checkGlobal);
 }
+
+// made by method syntax, so no constructor
+const operations = {
+    reportError(e) {
+        checkGlobal(this);
+        requireArgs(arguments.length, 1, "reportError");
+        reportException(e);
+    }
+};
 
 return {
     Event, CustomEvent, EventTarget, fire, hasListener, defineHandler,
-    makeGlobalTarget, reportException, late
+    initEvent, makeTarget, makeGlobalTarget, reportException, late,
+    ...operations
 };

@@ -179,6 +179,8 @@ function primitiveText(v, c, nested) {
 function keyText(key) {
     if (typeof key === "symbol")
         return `[${primitiveText(key)}]`;
+    if (key === "__proto__")
+        return "['__proto__']";
     return /^[a-zA-Z_][a-zA-Z_0-9]*$/.test(key) ? key : quote(key);
 }
 
@@ -352,7 +354,8 @@ function prefixOf(v, fallback, size = "") {
 }
 
 const braces = (prefix, items = undefined) => ({
-    prefix, open: "{", close: "}", items, short: prefix.slice(0, -1)
+    prefix, open: "{", close: "}", items,
+    short: prefix.slice(0, -1).replace(/\(\d+\)$/, "")
 });
 const leaf = (v, base) => ({ ...braces(`${classOf(v)} `), leaf: true, base });
 
@@ -552,18 +555,24 @@ function stackOf(v) {
             return Reflect.apply(d.get, v, []);
 }
 
-function errorText(v, c) {
-    const dom = DOMExceptionSlots.has(v);
-    const [name, message] = dom ? DOMExceptionSlots.serialize(v)
+// An error's name, and its first line.
+function errorHead(v) {
+    const [name, message] = DOMExceptionSlots.has(v)
+        ? DOMExceptionSlots.serialize(v)
         : [dataOf(v, "name"), dataOf(v, "message")];
     const type = typeof name === "string" ? name : "Error";
-    const head = typeof message === "string" && message !== ""
-        ? `${type}: ${message}` : type;
+    return [type, typeof message === "string" && message !== ""
+        ? `${type}: ${message}` : type];
+}
+
+function errorText(v, c) {
+    const dom = DOMExceptionSlots.has(v);
+    const [type, head] = errorHead(v);
     let stack = stackOf(v);
     if (typeof stack !== "string" || stack === "")
         return `[${head}]`;
     const own = dom ? type : classOf(v);
-    // class E extends Error: the stack begins with "Error"
+    // class E extends Error: "Error" begins its stack
     if (own !== null && type === "Error" && own !== "Error" &&
         /^Error(?![A-Za-z0-9])/.test(stack))
         stack = own + stack.slice(5);
@@ -587,9 +596,14 @@ function errorShape(v, c) {
 // body and signal are made when first read: looking must not make them
 const UNREAD = /^(?:body|signal|on.*|srcElement|returnValue|cancelBubble)$/;
 
+// Own keys a script has put there; the streams polyfill has its own, too.
+const addedKeys = (v, record) => keysOf(v).filter((key) =>
+    typeof key === "symbol" || !(key === "isTrusted" ||
+        (record.underscored && key.startsWith("_"))));
+
 function interfaceShape(v, record) {
     const name = classOf(v) ?? "Object";
-    return braces(`${name} `, function (c, level) {
+    return { keys: addedKeys(v, record), ...braces(`${name} `, (c, level) => {
         if (record.entriesOf !== undefined)
             try {
                 const pairs = record.entriesOf(v);
@@ -615,7 +629,7 @@ function interfaceShape(v, record) {
             }
         }
         return out;
-    });
+    }) };
 }
 
 function shapeOf(v, c) {
@@ -668,7 +682,7 @@ function shapeOf(v, c) {
     }
     if (DOMExceptionSlots.has(v))
         return errorShape(v, c);
-    const record = interfaceOf(v);
+    const record = v === globalThis ? undefined : interfaceOf(v);
     if (record !== undefined)
         return interfaceShape(v, record);
     const prefix = prefixOf(v, "Object");
@@ -679,7 +693,7 @@ function shapeOf(v, c) {
 }
 
 return {
-    inspect, interfaceOf, KIND, ITEMS, TOTAL, dataOf, descriptorText,
-    firstKeys, functionText, keysOf, mapEntries, ownProperty, primitiveText,
-    setValues
+    inspect, KIND, ITEMS, TOTAL, dataOf, descriptorText, errorHead, firstKeys,
+    functionText, keysOf, mapEntries, ownProperty, primitiveText, setValues,
+    stackOf
 };

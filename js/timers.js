@@ -4,6 +4,9 @@
  * Timers wait in a binary heap by due time, then by when they were set. C
  * holds one moment only, the next; it calls hookTimers() then, which runs
  * one timer and asks again, so that microtasks run between two of them.
+ *
+ * postTask(fn) has fn called in a turn of its own (HTML 8.1.7.2 "queue a
+ * task"), in the order of posting; timers that are due have every second turn.
  */
 const { toCallback, requireArgs, toLong, checkGlobal } = use("webidl");
 const { late, reportException } = use("events");
@@ -14,6 +17,9 @@ let lastId = 0;
 let lastOrder = 0;
 let nesting = 0; // of the timer whose callback runs
 let armed = -1; // due time C was told: -1 none, NaN used up
+const tasks = [];
+let firstTask = 0; // of tasks; those before it are done
+let tasked = false; // a task had the last turn
 
 const before = (a, b) =>
     a.due < b.due || (a.due === b.due && a.order < b.order);
@@ -68,7 +74,7 @@ function take(t) {
 }
 
 function arm() {
-    const due = heap.length === 0 ? -1 : heap[0].due;
+    const due = tasks.length > 0 ? 0 : heap.length === 0 ? -1 : heap[0].due;
     if (due === armed)
         return;
     armed = due;
@@ -101,37 +107,63 @@ function clear(id) {
     arm();
 }
 
+function guarded(run) {
+    try {
+        run();
+    } catch (e) {
+        reportException(e);
+    }
+}
+
+function runTimer(t) {
+    take(t);
+    if (!t.repeat)
+        byId.delete(t.id);
+    nesting = t.nesting;
+    guarded(t.run);
+    if (t.repeat && byId.get(t.id) === t) {
+        if (nesting > 5 && t.ms < 4)
+            t.ms = 4;
+        t.nesting++;
+        push(t, t.ms);
+    }
+    nesting = 0;
+}
+
+function runTask() {
+    const run = tasks[firstTask];
+    tasks[firstTask++] = undefined;
+    if (firstTask === tasks.length)
+        tasks.length = firstTask = 0;
+    guarded(run);
+}
+
 function hookTimers() {
     armed = NaN;
     const t = heap[0];
-    if (t !== undefined && t.due <= native.timerNow()) {
-        take(t);
-        if (!t.repeat)
-            byId.delete(t.id);
-        nesting = t.nesting;
-        try {
-            t.run();
-        } catch (e) {
-            reportException(e);
-        }
-        if (t.repeat && byId.get(t.id) === t) {
-            if (nesting > 5 && t.ms < 4)
-                t.ms = 4;
-            t.nesting++;
-            push(t, t.ms);
-        }
-        nesting = 0;
-    }
+    const due = t !== undefined && t.due <= native.timerNow();
+    tasked = tasks.length > 0 && !(due && tasked);
+    if (tasked)
+        runTask();
+    else if (due)
+        runTimer(t);
     arm();
 }
 
-function setTimer(handler, timeout, args, repeat, what) {
-    if (typeof handler !== "function") {
-        `${handler}`;
-        throw new TypeError(`${what}: text is not compiled, give a function`);
-    }
-    return start(toLong(timeout), repeat,
-        () => handler.apply(globalThis, args));
+function postTask(run) {
+    tasks.push(run);
+    arm();
+}
+
+// 8.6: text is compiled when its time has come, as a script of its own
+const evaluate = eval;
+
+function setTimer(handler, timeout, args, repeat) {
+    if (typeof handler === "function")
+        return start(toLong(timeout), repeat,
+            () => handler.apply(globalThis, args));
+    const text = `${handler}`;
+    return start(toLong(timeout), repeat, () => evaluate(text));
 }
 
 // Functions of the global object: made by method syntax, so no constructors.
@@ -139,12 +171,12 @@ const operations = {
     setTimeout(handler, timeout = 0, ...args) {
         checkGlobal(this);
         requireArgs(arguments.length, 1, "setTimeout");
-        return setTimer(handler, timeout, args, false, "setTimeout");
+        return setTimer(handler, timeout, args, false);
     },
     setInterval(handler, timeout = 0, ...args) {
         checkGlobal(this);
         requireArgs(arguments.length, 1, "setInterval");
-        return setTimer(handler, timeout, args, true, "setInterval");
+        return setTimer(handler, timeout, args, true);
     },
     clearTimeout(id = 0) {
         checkGlobal(this);
@@ -158,17 +190,11 @@ const operations = {
         checkGlobal(this);
         requireArgs(arguments.length, 1, "queueMicrotask");
         toCallback(callback, "queueMicrotask: callback");
-        native.microtask(() => {
-            try {
-                callback();
-            } catch (e) {
-                reportException(e);
-            }
-        });
+        native.microtask(() => guarded(callback));
     }
 };
 
 // for AbortSignal.timeout: its time may be over 32 bits
 late.startTimer = (ms, run) => start(ms, false, run);
 
-return { ...operations, hookTimers };
+return { ...operations, hookTimers, postTask };
