@@ -145,7 +145,7 @@ packages() {
     if [ "$purpose" = test ]; then
         want="$want apache2 libapache2-mod-fcgid nginx
             libnet-fastcgi-perl libfcgi-client-perl mandoc shellcheck
-            clang-format"
+            clang-format python3 openssl"
     fi
     for package in $want; do
         installed "$package" || missing+=("$package")

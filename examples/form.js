@@ -23,13 +23,15 @@ export default {
                 headers: { allow: "GET, HEAD, POST" },
             });
         }
-        const type = request.headers.get("content-type") ?? "";
-        if (!type.startsWith("application/x-www-form-urlencoded")) {
+        let fields;
+        try {
+            fields = await request.formData();
+        } catch {
             return page("<p>Send this as a form.</p>", 415);
         }
-        const fields = new URLSearchParams(await request.text());
         const rows = [...fields].map(([name, value]) =>
-            `<dt>${escape(name)}</dt><dd>${escape(value)}</dd>`);
+            `<dt>${escape(name)}</dt><dd>${escape(typeof value === "string"
+                ? value : `${value.name}, ${value.size} bytes`)}</dd>`);
         return page(`<dl>${rows.join("")}</dl>`);
     },
 };

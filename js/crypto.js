@@ -1,5 +1,5 @@
 /*
- * crypto.js - the Crypto interface (Web Cryptography API 10) without subtle.
+ * crypto.js - the Crypto interface (Web Cryptography API 10).
  */
 const { isObject, isBufferSource, bytesOf, requireArgs, illegal, expose } =
     use("webidl");
@@ -16,6 +16,10 @@ class Crypto {
     constructor(key = undefined) {
         if (key !== MAKE)
             illegal();
+    }
+    get subtle() {
+        this.#brand;
+        return native.use("subtle").subtle;
     }
     // 10.1.1
     getRandomValues(array) {

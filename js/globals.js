@@ -39,6 +39,12 @@ function operations(module, ...names) {
         property(name, module[name], true);
 }
 
+// made when a script looks at them: what few use costs nobody a start
+function lazy(file, ...names) {
+    for (const name of names)
+        native.lazyGlobal(file, name, /^[a-z]/.test(name));
+}
+
 const { checkGlobal } = use("webidl");
 const events = use("events");
 const { performance } = use("performance");
@@ -65,9 +71,21 @@ operations(use("timers"), "setTimeout", "setInterval", "clearTimeout",
     "clearInterval", "queueMicrotask");
 operations(use("text"), "atob", "btoa");
 operations(use("clone"), "structuredClone");
+operations(events, "reportError");
 
 property("console", use("console").console, false);
 replaceable("self", undefined); // the global object itself
 replaceable("performance", performance);
 attribute("crypto", crypto);
 events.makeGlobalTarget(globalThis);
+
+lazy("error_events", "ErrorEvent", "PromiseRejectionEvent");
+lazy("messages", "MessageChannel", "MessageEvent", "MessagePort");
+lazy("text_streams", "TextDecoderStream", "TextEncoderStream");
+lazy("compression", "CompressionStream", "DecompressionStream");
+lazy("file", "File");
+lazy("formdata", "FormData");
+lazy("urlpattern", "URLPattern");
+lazy("subtle", "CryptoKey", "SubtleCrypto");
+lazy("fetch", "fetch");
+lazy("navigator", "Navigator", "navigator");

@@ -7,7 +7,7 @@
  */
 const { brand, expose, isObject, requireArgs, toDictionary } = use("webidl");
 const { domError } = use("exception");
-const { Event, fire, hasListener } = use("events");
+const { Event, fire, hasListener, reportException } = use("events");
 const { hookTimers } = use("timers");
 const { inspect } = use("console");
 const { acquire, cancel, cancelReader, discard, isUint8Array, readChunks } =
@@ -122,7 +122,7 @@ function dispatch(request, ignored, ctx, exchange) {
     if (errors.length > 0 && answer === undefined)
         throw errors[0];
     for (let i = 0; i < errors.length; i++)
-        complain("Uncaught", errors[i]);
+        reportException(errors[i]);
     if (answer === undefined)
         throw new TypeError('No "fetch" listener called ' +
             "event.respondWith()");
@@ -326,13 +326,16 @@ const hooks = {
         if (exchange === undefined)
             return;
         current = undefined;
+        native.used("fetch")?.onEnd();
         exchange.close(new TypeError("The request is over"));
         exchange.served.end();
     },
-    rejected: (promise, reason) => complain("Uncaught (in promise)", reason),
-    handled() {},
-    fetch() {},
-    wasm: (id) => native.wasmFail(id, new TypeError("No streaming yet"))
+    rejected: (promise, reason) =>
+        native.use("error_events").rejected(promise, reason),
+    handled: (promise, reason) =>
+        native.used("error_events")?.handled(promise, reason),
+    fetch: (id) => native.use("fetch").onNews(id),
+    wasm: (id, source) => native.use("wasm").onSource(id, source)
 };
 native.setHooks([hooks.app, hooks.request, hooks.timers, hooks.readable,
     hooks.writable, hooks.abort, hooks.end, hooks.rejected, hooks.handled,

@@ -29,7 +29,6 @@ AC_DEFUN([SNAP_V8], [
 AC_DEFUN([_SNAP_V8_LIBNODE], [
   V8_SUPPLY=libnode
   V8_LINKING="dynamic, position independent"
-  CRYPTO_LINKING="not used yet"
   multiarch=`$CC -print-multiarch 2>/dev/null`
   V8_WHERE=${with_libnode:-/usr}
   AS_IF([test -n "$with_libnode" && test -d "$with_libnode/usr"],
@@ -55,7 +54,6 @@ AC_DEFUN([_SNAP_V8_STATIC], [
   V8_SUPPLY=static
   V8_WHERE=$with_v8
   V8_LINKING="static but for libc and libm, not position independent"
-  CRYPTO_LINKING="not used yet; it and libcurl will be opened on first use"
   V8_MONOLITH=$with_v8/lib/libv8_monolith.a
   AS_IF([test ! -e "$V8_MONOLITH" || test ! -e "$with_v8/include/v8.h"],
     [AC_MSG_ERROR([$with_v8 has no include/v8.h and lib/libv8_monolith.a])])

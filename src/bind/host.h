@@ -8,6 +8,7 @@
 #define BIND_HOST_H
 
 #include "base/log.h"
+#include "bind/fetch.h"
 #include "engine/restab.h"
 #include "engine/native.h"
 
@@ -21,19 +22,28 @@ struct host {
     uint64_t origin;           /* monotonic ns of performance.timeOrigin */
     const char *const *env;    /* name, value, ..., NULL; borrowed */
     int32_t pending;           /* waitUntil promises and replies not settled */
+    struct fetch fetch;        /* what it asks of other servers */
     struct restab resources;   /* what the realm's JavaScript holds in C */
 };
 
-/* All tables, NULL-ended: give to engine_start(). bind/natives.c. */
+/* All tables: give to engine_start(). bind/natives.c. */
 extern const struct native *const natives[];
 
 /* One table per noun. */
 extern const struct native body_natives[];
 extern const struct native console_natives[];
+extern const struct native crypto_cipher_natives[];
+extern const struct native crypto_digest_natives[];
+extern const struct native crypto_kdf_natives[];
+extern const struct native crypto_key_natives[];
+extern const struct native crypto_sign_natives[];
+extern const struct native fetch_natives[];
+extern const struct native legacy_natives[];
 extern const struct native random_natives[];
 extern const struct native resource_natives[];
 extern const struct native text_natives[];
 extern const struct native timers_natives[];
 extern const struct native url_natives[];
+extern const struct native zlib_natives[];
 
 #endif

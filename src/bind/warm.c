@@ -123,6 +123,7 @@ enum err warm_realm(struct realm *r, struct report *rep)
     struct host host = {.origin = clock_mono(), .env = env};
 
     restab_init(&host.resources);
+    fetch_init(&host.fetch, NULL);
     realm_set_host(r, &host);
     enum err e = realm_load(r, &loader, "/warm.js", rep);
     if (e == OK && realm_state(r, rep) != REALM_READY)

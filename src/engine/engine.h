@@ -28,7 +28,11 @@ enum engine_mode {
 
 struct engine_setup {
     enum engine_mode mode;
-    const struct native *const *tables; /* NULL-ended; must outlive all */
+    /*
+     * Those that all files of js/ have, NULL, those that lazy files have
+     * besides (they are in no image), NULL. Must outlive all.
+     */
+    const struct native *const *tables;
     /*
      * V8 cannot go on (out of memory, a broken invariant). Called once, in
      * no state to run JavaScript; may write(2) last words. The process then
@@ -75,6 +79,9 @@ void engine_use(struct engine *e, struct engine_use *out);
 uint32_t engine_hash(struct engine *e, struct slice text);
 /* Runs the tasks V8 has put off; call it while nothing is served. */
 void engine_idle(struct engine *e);
+/* V8's own threads work on what JavaScript waits for (WebAssembly); nothing
+ * tells when they are done but realm_turn(). */
+bool engine_busy(const struct engine *e);
 
 /* A context. host is what call_host() gives to natives; borrowed. */
 enum err realm_new(struct engine *e, void *host, struct realm **out);

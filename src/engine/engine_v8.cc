@@ -302,6 +302,11 @@ void engine_pump(v8::Isolate *isolate)
     }
 }
 
+bool engine_busy(const struct engine *e)
+{
+    return e->isolate->HasPendingBackgroundTasks();
+}
+
 void engine_idle(struct engine *e)
 {
     v8::Isolate::Scope inside(e->isolate);

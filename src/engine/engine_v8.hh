@@ -91,15 +91,27 @@ struct call {
     bool listing;
     std::vector<v8::Local<v8::Value>> list;
     std::vector<void *> scratch; /* freed when the native returns */
+    size_t small_used;
+    alignas(16) char small[1024]; /* what most arguments fit in */
 
     call(const v8::FunctionCallbackInfo<v8::Value> &i, const struct native *n)
         : info(i), isolate(i.GetIsolate()),
           context(isolate->GetCurrentContext()), native(n), thrown(false),
-          listing(false)
+          listing(false), small_used(0)
     {
     }
     ~call();
     void *lend(size_t n);
+    /* That many bytes more can be lent without an allocation. */
+    size_t small_left() const
+    {
+        return sizeof small - small_used;
+    }
+    void small_take(size_t n)
+    {
+        n = (n + 15) & ~size_t{15};
+        small_used += n < small_left() ? n : small_left();
+    }
 };
 
 /* Enters isolate and context for the life of a block. */
@@ -142,7 +154,8 @@ std::string utf8(v8::Isolate *isolate, v8::Local<v8::Value> v);
 /* engine_v8_call.cc */
 void trampoline(const v8::FunctionCallbackInfo<v8::Value> &info);
 void natives_flatten(const struct native *const *tables);
-v8::Local<v8::Object> natives_object(v8::Local<v8::Context> context);
+/* The natives of all files, or those that lazy files have besides. */
+v8::Local<v8::Object> natives_object(v8::Local<v8::Context> context, bool lazy);
 
 /* engine_v8_files.cc */
 /* What an image refers to outside itself. */

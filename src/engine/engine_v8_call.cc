@@ -13,14 +13,23 @@ static std::vector<const struct native *> flat;
 /* The engine's own, before all others. */
 static const struct native *const engine_tables[] = {
     value_natives, files_natives, wasm_natives, nullptr};
+static size_t flat_lazy; /* where those for lazy files begin */
+
+static const struct native *const *flatten(const struct native *const *tables)
+{
+    for (; *tables != nullptr; tables++)
+        for (const struct native *n = *tables; n->name != nullptr; n++)
+            flat.push_back(n);
+    return tables + 1;
+}
 
 void natives_flatten(const struct native *const *tables)
 {
     flat.clear();
-    for (const struct native *const *list : {engine_tables + 0, tables})
-        for (; *list != nullptr; list++)
-            for (const struct native *n = *list; n->name != nullptr; n++)
-                flat.push_back(n);
+    flatten(engine_tables);
+    tables = flatten(tables);
+    flat_lazy = flat.size();
+    flatten(tables);
 }
 
 /* FNV-1a over names, arities and their order. */
@@ -31,24 +40,34 @@ static void mix(uint64_t *h, const void *p, size_t n)
         *h = (*h ^ *b++) * UINT64_C(0x100000001b3);
 }
 
+static void mix_tables(uint64_t *h, const struct native *const *tables)
+{
+    for (; *tables != nullptr; tables++)
+        for (const struct native *n = *tables; n->name != nullptr; n++) {
+            mix(h, n->name, strlen(n->name) + 1);
+            mix(h, &n->arity, sizeof n->arity);
+        }
+    mix(h, "", 1);
+}
+
 uint64_t engine_fingerprint(const struct native *const *tables)
 {
     uint64_t h = UINT64_C(0xcbf29ce484222325);
-    for (const struct native *const *list : {engine_tables + 0, tables})
-        for (; *list != nullptr; list++)
-            for (const struct native *n = *list; n->name != nullptr; n++) {
-                mix(&h, n->name, strlen(n->name) + 1);
-                mix(&h, &n->arity, sizeof n->arity);
-            }
+    mix_tables(&h, engine_tables);
+    mix_tables(&h, tables);
+    while (*tables++ != nullptr) {
+    }
+    mix_tables(&h, tables);
     return h;
 }
 
-v8::Local<v8::Object> natives_object(v8::Local<v8::Context> context)
+v8::Local<v8::Object> natives_object(v8::Local<v8::Context> context, bool lazy)
 {
     v8::Isolate *isolate = v8::Isolate::GetCurrent();
     v8::EscapableHandleScope handles(isolate);
     v8::Local<v8::Object> object = v8::Object::New(isolate);
-    for (size_t i = 0; i < flat.size(); i++) {
+    size_t end = lazy ? flat.size() : flat_lazy;
+    for (size_t i = lazy ? flat_lazy : 0; i < end; i++) {
         bool constructs = flat[i]->fn == nullptr;
         v8::Local<v8::FunctionTemplate> one = v8::FunctionTemplate::New(
             isolate, trampoline, v8::Integer::New(isolate, static_cast<int>(i)),
@@ -92,7 +111,12 @@ call::~call()
 /* Memory that lives as long as the call; NULL when there is none. */
 void *call::lend(size_t n)
 {
-    void *p = malloc(n > 0 ? n : 1);
+    if (n <= small_left()) {
+        void *here = small + small_used;
+        small_take(n);
+        return here;
+    }
+    void *p = malloc(n);
     if (p != nullptr)
         scratch.push_back(p);
     else
@@ -124,6 +148,11 @@ bool arg_is_string(struct call *c, int i)
     return c->info[i]->IsString();
 }
 
+bool arg_is_number(struct call *c, int i)
+{
+    return c->info[i]->IsNumber();
+}
+
 bool arg_bool(struct call *c, int i)
 {
     return c->info[i]->BooleanValue(c->isolate);
@@ -145,24 +174,38 @@ int32_t arg_int(struct call *c, int i)
     return 0;
 }
 
-static struct slice string_utf8(struct call *c, v8::Local<v8::String> s)
+static size_t write_utf8(struct call *c, v8::Local<v8::String> s, char *p,
+                         size_t max)
 {
 #if V8_MAJOR_VERSION >= 13
-    size_t n = s->Utf8LengthV2(c->isolate);
+    return s->WriteUtf8V2(c->isolate, p, max,
+                          v8::String::WriteFlags::kReplaceInvalidUtf8);
 #else
-    size_t n = static_cast<size_t>(s->Utf8Length(c->isolate));
-#endif
-    char *p = static_cast<char *>(c->lend(n + 1));
-    if (p == nullptr)
-        return {nullptr, 0};
-#if V8_MAJOR_VERSION >= 13
-    n = s->WriteUtf8V2(c->isolate, p, n,
-                       v8::String::WriteFlags::kReplaceInvalidUtf8);
-#else
-    n = static_cast<size_t>(s->WriteUtf8(
-        c->isolate, p, static_cast<int>(n), nullptr,
+    return static_cast<size_t>(s->WriteUtf8(
+        c->isolate, p, static_cast<int>(max), nullptr,
         v8::String::NO_NULL_TERMINATION | v8::String::REPLACE_INVALID_UTF8));
 #endif
+}
+
+static struct slice string_utf8(struct call *c, v8::Local<v8::String> s)
+{
+    char *p = c->small + c->small_used;
+    size_t n = static_cast<size_t>(s->Length()) * 3; /* at most */
+    if (n < c->small_left()) {
+        n = write_utf8(c, s, p, n);
+        p[n] = '\0';
+        c->small_take(n + 1);
+        return {p, n};
+    }
+#if V8_MAJOR_VERSION >= 13
+    n = s->Utf8LengthV2(c->isolate);
+#else
+    n = static_cast<size_t>(s->Utf8Length(c->isolate));
+#endif
+    p = static_cast<char *>(c->lend(n + 1));
+    if (p == nullptr)
+        return {nullptr, 0};
+    n = write_utf8(c, s, p, n);
     p[n] = '\0';
     return {p, n};
 }
@@ -211,21 +254,19 @@ void *arg_bytes_mut(struct call *c, int i, size_t *n)
     if (v->IsArrayBufferView()) {
         v8::Local<v8::ArrayBufferView> view = v.As<v8::ArrayBufferView>();
         *n = view->ByteLength();
-        auto *base =
-            static_cast<char *>(view->Buffer()->GetBackingStore()->Data());
+        auto *base = static_cast<char *>(view->Buffer()->Data());
         return base != nullptr ? base + view->ByteOffset() : nullptr;
     }
-    std::shared_ptr<v8::BackingStore> store;
-    if (v->IsArrayBuffer())
-        store = v.As<v8::ArrayBuffer>()->GetBackingStore();
-    else if (v->IsSharedArrayBuffer())
-        store = v.As<v8::SharedArrayBuffer>()->GetBackingStore();
-    else {
-        wrong(c, i, "a buffer");
-        return nullptr;
+    if (v->IsArrayBuffer()) {
+        *n = v.As<v8::ArrayBuffer>()->ByteLength();
+        return v.As<v8::ArrayBuffer>()->Data();
     }
-    *n = store->ByteLength();
-    return store->Data();
+    if (v->IsSharedArrayBuffer()) {
+        *n = v.As<v8::SharedArrayBuffer>()->ByteLength();
+        return v.As<v8::SharedArrayBuffer>()->Data();
+    }
+    wrong(c, i, "a buffer");
+    return nullptr;
 }
 
 struct slice arg_bytes(struct call *c, int i)

@@ -59,8 +59,11 @@ const intptr_t *engine_references(void)
     return references.data();
 }
 
-/* What SLOT_FILES holds: [Map of name to what the file gave, natives]. */
-enum { FILES_MADE, FILES_NATIVES };
+/*
+ * What SLOT_FILES holds: [object of name to what the file gave, natives,
+ * natives of lazy files], the last made with the first of them.
+ */
+enum { FILES_MADE, FILES_NATIVES, FILES_LAZY };
 
 static v8::Local<v8::Value> files_part(v8::Local<v8::Context> context,
                                        uint32_t part)
@@ -74,8 +77,9 @@ static v8::Local<v8::Value> files_part(v8::Local<v8::Context> context,
 static void files_install(v8::Local<v8::Context> context)
 {
     v8::Isolate *isolate = v8::Isolate::GetCurrent();
-    v8::Local<v8::Value> parts[] = {v8::Map::New(isolate),
-                                    natives_object(context)};
+    v8::Local<v8::Value> parts[] = {
+        v8::Object::New(isolate, v8::Null(isolate), nullptr, nullptr, 0),
+        natives_object(context, false)};
     context->SetEmbedderData(SLOT_FILES, v8::Array::New(isolate, parts, 2));
 }
 
@@ -102,17 +106,46 @@ static v8::MaybeLocal<v8::UnboundScript> compile(v8::Isolate *isolate,
     return script;
 }
 
+static void freeze(v8::Local<v8::Context> context, v8::Local<v8::Object> object)
+{
+    object->SetIntegrityLevel(context, v8::IntegrityLevel::kFrozen).Check();
+}
+
+/* What a file knows as `native`. */
+static v8::Local<v8::Object> natives_for(v8::Local<v8::Context> context,
+                                         bool lazy)
+{
+    v8::Local<v8::Value> all = files_part(context, FILES_NATIVES);
+    v8::Local<v8::Value> more = files_part(context, FILES_LAZY);
+    if (!lazy)
+        return all.As<v8::Object>();
+    if (more->IsObject())
+        return more.As<v8::Object>();
+    v8::Local<v8::Object> made = natives_object(context, true);
+#if V8_MAJOR_VERSION >= 13
+    made->SetPrototypeV2(context, all).Check();
+#else
+    made->SetPrototype(context, all).Check();
+#endif
+    freeze(context, made);
+    context->GetEmbedderData(SLOT_FILES)
+        .As<v8::Array>()
+        ->Set(context, FILES_LAZY, made)
+        .Check();
+    return made;
+}
+
 /* What one file returns, or its module.exports. */
 static v8::MaybeLocal<v8::Value> evaluate(v8::Local<v8::Context> context,
-                                          v8::Local<v8::UnboundScript> script)
+                                          v8::Local<v8::UnboundScript> script,
+                                          bool lazy)
 {
     v8::Isolate *isolate = v8::Isolate::GetCurrent();
     v8::Local<v8::Object> module = v8::Object::New(isolate);
     v8::Local<v8::Value> exports = v8::Object::New(isolate);
     v8::Local<v8::String> exports_name = text(isolate, "exports");
     module->Set(context, exports_name, exports).Check();
-    v8::Local<v8::Object> natives =
-        files_part(context, FILES_NATIVES).As<v8::Object>();
+    v8::Local<v8::Object> natives = natives_for(context, lazy);
     v8::Local<v8::Value> body, use, result;
     if (!natives->Get(context, text(isolate, "use")).ToLocal(&use))
         return v8::MaybeLocal<v8::Value>();
@@ -132,11 +165,11 @@ static bool files_evaluate(v8::Local<v8::Context> context, Scripts *scripts,
     v8::Local<v8::UnboundScript> script;
     v8::Local<v8::Value> result;
     return compile(isolate, scripts, index).ToLocal(&script) &&
-           evaluate(context, script).ToLocal(&result) &&
+           evaluate(context, script, js_files[index].lazy).ToLocal(&result) &&
            !files_part(context, FILES_MADE)
-                .As<v8::Map>()
+                .As<v8::Object>()
                 ->Set(context, text(isolate, js_files[index].name), result)
-                .IsEmpty();
+                .IsNothing();
 }
 
 enum err files_all(v8::Local<v8::Context> context, Scripts *scripts,
@@ -156,10 +189,7 @@ enum err files_all(v8::Local<v8::Context> context, Scripts *scripts,
         report_free(&rep);
         return e;
     }
-    files_part(context, FILES_NATIVES)
-        .As<v8::Object>()
-        ->SetIntegrityLevel(context, v8::IntegrityLevel::kFrozen)
-        .Check();
+    freeze(context, natives_for(context, false));
     isolate->PerformMicrotaskCheckpoint();
     if (context->GetNumberOfEmbedderDataFields() <= SLOT_HOOKS ||
         !context->GetEmbedderData(SLOT_HOOKS)->IsArray())
@@ -173,8 +203,10 @@ enum err files_all(v8::Local<v8::Context> context, Scripts *scripts,
 static bool find_made(v8::Local<v8::Context> context, v8::Local<v8::Value> name,
                       v8::Local<v8::Value> *out)
 {
-    v8::Local<v8::Map> made = files_part(context, FILES_MADE).As<v8::Map>();
-    return made->Get(context, name).ToLocal(out) && !(*out)->IsUndefined();
+    v8::Local<v8::Object> made =
+        files_part(context, FILES_MADE).As<v8::Object>();
+    *out = made->Get(context, name).ToLocalChecked(); /* of no prototype */
+    return !(*out)->IsUndefined();
 }
 
 static v8::MaybeLocal<v8::Value> use_file(v8::Local<v8::Context> context,
@@ -189,9 +221,10 @@ static v8::MaybeLocal<v8::Value> use_file(v8::Local<v8::Context> context,
     for (size_t i = 0; i < js_files_count && found->IsUndefined(); i++) {
         if (!js_files[i].lazy || wanted != js_files[i].name || r == nullptr)
             continue;
-        v8::Local<v8::Map> made = files_part(context, FILES_MADE).As<v8::Map>();
+        v8::Local<v8::Object> made =
+            files_part(context, FILES_MADE).As<v8::Object>();
         /* null: on its way. A file that needs itself must not find it. */
-        if (made->Set(context, name, v8::Null(isolate)).IsEmpty())
+        if (made->Set(context, name, v8::Null(isolate)).IsNothing())
             return v8::MaybeLocal<v8::Value>();
         if (files_evaluate(context, &r->engine->scripts, i))
             return made->Get(context, name);

@@ -70,6 +70,7 @@ static void promise_state(struct call *c)
     c->list.push_back(p->State() == v8::Promise::kPending
                           ? v8::Local<v8::Value>(v8::Undefined(c->isolate))
                           : p->Result());
+    list_bool(c, p->HasHandler());
 }
 
 static void proxy_target(struct call *c)
@@ -166,9 +167,21 @@ static void is_detached(struct call *c)
 
 /* ---- structured clone (HTML 2.7) --------------------------------------- */
 
+/* clone(): what to copy, what to move, and js/clone.js's functions. */
+enum {
+    CLONE_VALUE,
+    CLONE_LIST,    /* Array of objects to transfer */
+    CLONE_COPY,    /* (object, become): the copy of a platform object */
+    CLONE_REFUSE,  /* (message): a DataCloneError */
+    CLONE_FOREIGN, /* (object): is it a platform object? */
+    CLONE_MOVE,    /* (object, become): transfers one that is no buffer */
+    CLONE_BECOME,  /* passed on */
+    CLONE_ARITY
+};
+
 /*
- * Platform objects are copied by JavaScript while they are met (`copy`), and
- * stand in the serialised bytes as their number in `copies`.
+ * Platform objects are copied by JavaScript while they are met, and stand in
+ * the serialised bytes as their number in `copies`.
  */
 struct Cloning : v8::ValueSerializer::Delegate,
                  v8::ValueDeserializer::Delegate {
@@ -178,29 +191,54 @@ struct Cloning : v8::ValueSerializer::Delegate,
     /* Global: V8 calls from inside handle scopes of its own. */
     std::vector<v8::Global<v8::Object>> copies;
     std::vector<v8::Global<v8::SharedArrayBuffer>> shared;
+    std::vector<v8::CompiledWasmModule> modules;
+    /* Prototypes of no platform object: Object's, and that last met. */
+    v8::Global<v8::Value> plain, last;
 
     explicit Cloning(struct call *call) : c(call)
     {
     }
+    v8::MaybeLocal<v8::Value> ask(int function, v8::Local<v8::Value> about)
+    {
+        v8::Local<v8::Value> argv[] = {about, c->info[CLONE_BECOME]};
+        return c->info[function].As<v8::Function>()->Call(
+            c->context, v8::Undefined(c->isolate), 2, argv);
+    }
     void ThrowDataCloneError(v8::Local<v8::String> message) override
     {
-        v8::Local<v8::Value> argv[] = {message};
         v8::Local<v8::Value> error;
-        if (c->info[3]
-                .As<v8::Function>()
-                ->Call(c->context, v8::Undefined(c->isolate), 1, argv)
-                .ToLocal(&error))
+        if (ask(CLONE_REFUSE, message).ToLocal(&error))
             c->isolate->ThrowException(error);
     }
+#if V8_MAJOR_VERSION >= 12
+    bool HasCustomHostObject(v8::Isolate *) override
+    {
+        return true;
+    }
+    /* Called for each object: a question to js/ for each class, about. */
+    v8::Maybe<bool> IsHostObject(v8::Isolate *isolate,
+                                 v8::Local<v8::Object> object) override
+    {
+        if (object->InternalFieldCount() > 0)
+            return v8::Just(true);
+        v8::Local<v8::Value> proto = object->GetPrototypeV2();
+        if (plain.IsEmpty())
+            plain.Reset(isolate, v8::Object::New(isolate)->GetPrototypeV2());
+        v8::Local<v8::Value> foreign;
+        if (proto->IsNull() || plain == proto || last == proto)
+            return v8::Just(false);
+        if (!ask(CLONE_FOREIGN, object).ToLocal(&foreign))
+            return v8::Nothing<bool>();
+        if (foreign->IsFalse())
+            last.Reset(isolate, proto);
+        return v8::Just(foreign->IsTrue());
+    }
+#endif
     v8::Maybe<bool> WriteHostObject(v8::Isolate *,
                                     v8::Local<v8::Object> object) override
     {
-        v8::Local<v8::Value> argv[] = {object};
         v8::Local<v8::Value> copy;
-        if (!c->info[2]
-                 .As<v8::Function>()
-                 ->Call(c->context, v8::Undefined(c->isolate), 1, argv)
-                 .ToLocal(&copy))
+        if (!ask(CLONE_COPY, object).ToLocal(&copy))
             return v8::Nothing<bool>();
         out->WriteUint32(static_cast<uint32_t>(copies.size()));
         copies.emplace_back(c->isolate, copy.As<v8::Object>());
@@ -230,26 +268,58 @@ struct Cloning : v8::ValueSerializer::Delegate,
             return shared[id].Get(c->isolate);
         return v8::MaybeLocal<v8::SharedArrayBuffer>();
     }
+    v8::Maybe<uint32_t>
+    GetWasmModuleTransferId(v8::Isolate *,
+                            v8::Local<v8::WasmModuleObject> module) override
+    {
+        modules.push_back(module->GetCompiledModule());
+        return v8::Just(static_cast<uint32_t>(modules.size() - 1));
+    }
+    v8::MaybeLocal<v8::WasmModuleObject>
+    GetWasmModuleFromId(v8::Isolate *isolate, uint32_t id) override
+    {
+        if (id < modules.size())
+            return v8::WasmModuleObject::FromCompiledModule(isolate,
+                                                            modules[id]);
+        return v8::MaybeLocal<v8::WasmModuleObject>();
+    }
 };
 
-/* The ArrayBuffers of argument 1, checked; false after a throw. */
-static bool transfer_list(struct call *c, Cloning *cloning,
-                          std::vector<v8::Local<v8::ArrayBuffer>> *list)
+typedef std::vector<v8::Local<v8::Object>> Objects;
+
+static bool transfer_list(struct call *c, Objects *list)
 {
-    v8::Local<v8::Array> given = c->info[1].As<v8::Array>();
+    v8::Local<v8::Array> given = c->info[CLONE_LIST].As<v8::Array>();
     for (uint32_t i = 0; i < given->Length(); i++) {
         v8::Local<v8::Value> v;
-        if (!given->Get(c->context, i).ToLocal(&v))
+        if (!given->Get(c->context, i).ToLocal(&v) || !v->IsObject())
             return false;
-        v8::Local<v8::ArrayBuffer> buffer;
-        if (v->IsArrayBuffer())
-            buffer = v.As<v8::ArrayBuffer>();
-        if (buffer.IsEmpty() || !buffer->IsDetachable() || detached(buffer)) {
-            cloning->ThrowDataCloneError(
-                text(c->isolate, "a value cannot be transferred"));
+        list->push_back(v.As<v8::Object>());
+    }
+    return true;
+}
+
+/* 2.7.7 step 5, once the value is serialised. False after a throw. */
+static bool move_all(struct call *c, Cloning *cloning, const Objects &list)
+{
+    for (size_t i = 0; i < list.size(); i++) {
+        if (!list[i]->IsArrayBuffer()) {
+            if (cloning->ask(CLONE_MOVE, list[i]).IsEmpty())
+                return false;
+            continue;
+        }
+        v8::Local<v8::ArrayBuffer> buffer = list[i].As<v8::ArrayBuffer>();
+        if (detached(buffer)) {
+            cloning->ThrowDataCloneError(text(
+                c->isolate, "An ArrayBuffer to transfer is detached already"));
             return false;
         }
-        list->push_back(buffer);
+        if (!buffer->IsDetachable()) {
+            throw_type(c, "an ArrayBuffer to transfer cannot be detached");
+            return false;
+        }
+        cloning->in->TransferArrayBuffer(static_cast<uint32_t>(i),
+                                         moved(c->isolate, buffer));
     }
     return true;
 }
@@ -257,29 +327,31 @@ static bool transfer_list(struct call *c, Cloning *cloning,
 static void clone(struct call *c)
 {
     Cloning cloning(c);
-    std::vector<v8::Local<v8::ArrayBuffer>> transfer;
-    if (!c->info[1]->IsArray() || !c->info[2]->IsFunction() ||
-        !c->info[3]->IsFunction()) {
-        throw_type(c, "takes a value, an array and two functions");
+    Objects list;
+    if (!c->info[CLONE_LIST]->IsArray() || !c->info[CLONE_COPY]->IsFunction() ||
+        !c->info[CLONE_REFUSE]->IsFunction() ||
+        !c->info[CLONE_FOREIGN]->IsFunction() ||
+        !c->info[CLONE_MOVE]->IsFunction()) {
+        throw_type(c, "takes a value, an array and four functions");
         return;
     }
-    if (!transfer_list(c, &cloning, &transfer))
+    if (!transfer_list(c, &list))
         return;
     v8::ValueSerializer out(c->isolate, &cloning);
     cloning.out = &out;
     out.WriteHeader();
-    for (size_t i = 0; i < transfer.size(); i++)
-        out.TransferArrayBuffer(static_cast<uint32_t>(i), transfer[i]);
-    if (out.WriteValue(c->context, c->info[0]).IsNothing())
+    for (size_t i = 0; i < list.size(); i++)
+        if (list[i]->IsArrayBuffer())
+            out.TransferArrayBuffer(static_cast<uint32_t>(i),
+                                    list[i].As<v8::ArrayBuffer>());
+    if (out.WriteValue(c->context, c->info[CLONE_VALUE]).IsNothing())
         return;
     std::pair<uint8_t *, size_t> bytes = out.Release();
     v8::ValueDeserializer in(c->isolate, bytes.first, bytes.second, &cloning);
     cloning.in = &in;
-    for (size_t i = 0; i < transfer.size(); i++)
-        in.TransferArrayBuffer(static_cast<uint32_t>(i),
-                               moved(c->isolate, transfer[i]));
     v8::Local<v8::Value> result;
-    if (in.ReadHeader(c->context).FromMaybe(false) &&
+    if (move_all(c, &cloning, list) &&
+        in.ReadHeader(c->context).FromMaybe(false) &&
         in.ReadValue(c->context).ToLocal(&result))
         c->info.GetReturnValue().Set(result);
     free(bytes.first);
@@ -287,7 +359,7 @@ static void clone(struct call *c)
 
 const struct native value_natives[] = {
     {"HostObject", 0, nullptr},
-    {"clone", 4, clone},
+    {"clone", CLONE_ARITY, clone},
     {"entries", 1, entries},
     {"isDetached", 1, is_detached},
     {"kindOf", 1, kind_of},

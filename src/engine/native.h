@@ -35,6 +35,7 @@ void *call_host(struct call *c);
 /* Is argument i of that type? Never throws. */
 bool arg_is_undefined(struct call *c, int i); /* or missing, or null */
 bool arg_is_string(struct call *c, int i);
+bool arg_is_number(struct call *c, int i);
 
 bool arg_bool(struct call *c, int i);
 double arg_num(struct call *c, int i);

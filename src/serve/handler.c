@@ -21,12 +21,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-/*
- * V8 compiles WebAssembly on its own threads and says nothing while it does:
- * how long nothing may be pending before that is final, and how often to ask.
- */
-#define STUCK_NS (100 * NS_PER_MS)
-#define STUCK_STEP_NS (2 * NS_PER_MS)
+/* How often to look whether V8's own threads are done (engine_busy). */
+#define BUSY_STEP_NS (2 * NS_PER_MS)
 
 struct run {
     struct handler *h;
@@ -44,7 +40,6 @@ struct run {
     uint64_t deadline;    /* of the step at hand */
     uint64_t read_since;  /* waiting for the body since, 0 not */
     uint64_t write_since; /* the client takes nothing since, 0 not */
-    uint64_t stuck_since; /* nothing pending since, 0 not */
     bool open;            /* the transport was not ended */
     bool asked;           /* JavaScript knows of the request */
     bool gone;            /* the client has gone */
@@ -52,6 +47,7 @@ struct run {
     bool readable;        /* read_fd was ready */
     bool stirred;         /* gone_fd was ready */
     bool timed;           /* a timer had the last turn, others are next */
+    bool newsed;          /* and so had a fetch */
     short gone_events;    /* what is watched on gone_fd */
 };
 
@@ -98,24 +94,23 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 /* Nothing that JavaScript asked for can happen any more. */
 static bool nothing_pending(const struct run *r)
 {
-    return r->seat->host.wake == 0 &&
+    return r->seat->host.wake == 0 && !fetch_pending(&r->seat->host.fetch) &&
            (!r->open || (!r->x.want_read && r->x.out.n == 0));
 }
 
 /* Waits once for anything; ERR_EOF when there is nothing to wait for. */
 static enum err wait_once(struct run *r, uint64_t now)
 {
+    const struct fetch *f = &r->seat->host.fetch;
     uint64_t until = sooner(r->deadline, r->seat->host.wake);
-    if (nothing_pending(r)) {
-        if (r->stuck_since == 0)
-            r->stuck_since = now;
-        if (r->h->alone || now - r->stuck_since >= STUCK_NS)
-            return ERR_EOF;
-        until = now + STUCK_STEP_NS;
-    } else {
-        r->stuck_since = 0;
-    }
+    if (!r->h->alone && engine_busy(r->seat->engine))
+        until = sooner(until, now + BUSY_STEP_NS);
+    else if (nothing_pending(r))
+        return ERR_EOF;
+    until = sooner(until, fetch_wake(f));
     loop_init(&r->loop);
+    if (fetch_fd(f) >= 0)
+        loop_watch(&r->loop, fetch_fd(f), POLLIN, on_ready, r);
     /* Before JavaScript knows of the request nobody would look. */
     if (r->open && r->asked) {
         watch(r, r->t->read_fd);
@@ -197,16 +192,24 @@ static enum err fire_io(struct run *r, uint64_t now, bool *did)
     return OK;
 }
 
-/* Timers that are always due must leave a turn to the body and the client. */
+/*
+ * Timers that are always due must leave a turn to fetches, and both to the
+ * body and the client.
+ */
 static enum err fire(struct run *r, uint64_t now, bool *did)
 {
     uint64_t wake = r->seat->host.wake;
+    int32_t news;
     *did = !r->timed && wake != 0 && now >= wake;
     r->timed = *did;
     if (*did) {
         r->seat->host.wake = 0;
         return hook(r, HOOK_TIMERS, 0);
     }
+    news = r->newsed ? 0 : fetch_news(&r->seat->host.fetch);
+    r->newsed = *did = news != 0;
+    if (*did)
+        return hook(r, HOOK_FETCH, news);
     if (r->open && r->asked)
         return fire_io(r, now, did);
     return OK;
@@ -249,7 +252,6 @@ typedef bool over_fn(struct run *r);
  */
 static enum err pump(struct run *r, over_fn *over)
 {
-    r->stuck_since = 0;
     for (;;) {
         bool did = false;
         enum err e = realm_turn(r->seat->realm, &r->rep);
@@ -260,8 +262,11 @@ static enum err pump(struct run *r, over_fn *over)
         if (over(r))
             return OK;
         uint64_t now = clock_mono();
-        if (now >= r->deadline)
+        if (now >= r->deadline) {
+            fetch_log(&r->seat->host.fetch);
             return ERR_TIMEOUT;
+        }
+        fetch_drive(&r->seat->host.fetch);
         e = fire(r, now, &did);
         if (e == OK && !did)
             e = wait_once(r, now);
@@ -449,6 +454,7 @@ static void finish_work(struct run *r)
             log_warn("work given to waitUntil() was ended after %llu ms",
                      (unsigned long long)(most / NS_PER_MS));
     }
+    r->seat->host.fetch.over = true;
     if (can_run(r))
         hook(r, HOOK_END, x->rid);
     watchdog_disarm();

@@ -4,6 +4,7 @@
 #include "serve/pool.h"
 
 #include "base/clock.h"
+#include "bind/fetch_policy.h"
 #include "serve/app.h"
 #include "serve/fault.h"
 #include "serve/timing.h"
@@ -39,6 +40,7 @@ struct slot {
 
 struct pool {
     struct pool_setup setup;
+    struct fetch_rules fetch;
     struct slot *slots;
     uint64_t count;
     bool started; /* the configured application was tried */
@@ -85,6 +87,7 @@ static enum err seat_make(const struct pool *p, struct slot *slot,
     s->engine = engine != NULL ? engine : slot->engine;
     s->slot = slot;
     restab_init(&s->host.resources);
+    fetch_init(&s->host.fetch, &p->fetch);
     s->host.origin = clock_mono();
     s->host.env = p->setup.config->env;
     if (e == OK)
@@ -266,6 +269,7 @@ struct pool *pool_new(const struct pool_setup *setup)
 {
     struct pool *p = xalloc(sizeof(*p));
     p->setup = *setup;
+    fetch_rules_init(&p->fetch, setup->config);
     return p;
 }
 
@@ -273,6 +277,7 @@ void pool_free(struct pool *p)
 {
     while (p->slots != NULL)
         slot_free(p, p->slots);
+    fetch_rules_free(&p->fetch);
     free(p);
 }
 
@@ -339,6 +344,7 @@ void pool_give(struct pool *p, struct seat *s)
     uint64_t most = p->setup.config->max_requests;
     slot->served++;
     s->host.exchange = NULL;
+    fetch_reset(&s->host);
     if (mode(p) == RESET_NONE && slot->failed_at == 0 &&
         engine_stopped(s->engine) == STOP_NONE &&
         (most == 0 || slot->served < most))

@@ -62,6 +62,22 @@ test("a large blob streams in pieces", async () => {
     eq(pieces > 1, true);
 });
 
+test("large parts and small ones are one row of bytes", async () => {
+    const big = new Uint8Array(100000).fill(1);
+    const blob = new Blob(["ab", big, "cd", new Blob(["ef", big]), "gh"]);
+    big.fill(2);
+    eq(blob.size, 200008);
+    const bytes = await blob.bytes();
+    eq([bytes.length, bytes[1], bytes[2], bytes[100001]], [200008, 98, 1, 1]);
+    eq(await blob.slice(100001, 100007).text(), "\u0001cdef\u0001");
+    eq(await blob.slice(-3, -1).text(), "\u0001g");
+    eq(await blob.slice(100002, 100004).text(), "cd");
+    let all = "";
+    for await (const chunk of blob.stream())
+        all += new TextDecoder("latin1").decode(chunk);
+    eq(all, await blob.text());
+});
+
 test("a clone is a Blob with the same bytes", async () => {
     const blob = structuredClone(new Blob(["abc"], { type: "a/b" }));
     eq(blob instanceof Blob, true);

@@ -39,9 +39,21 @@ test("performance can be replaced", () => {
     ok(typeof performance.now === "function");
 });
 
-test("what is not finished is not there", () => {
-    for (const name of ["FetchEvent", "FormData", "File", "fetch",
-        "MessageChannel", "TextDecoderStream", "ErrorEvent"])
+test("a global that is made when it is looked at is like any other", () => {
+    for (const name of ["CompressionStream", "CryptoKey", "ErrorEvent",
+        "File", "FormData", "MessageChannel", "Navigator", "SubtleCrypto",
+        "TextDecoderStream", "URLPattern"]) {
+        const d = Object.getOwnPropertyDescriptor(globalThis, name);
+        eq(`${typeof d.value} ${d.value.name} ${d.writable} ` +
+            `${d.enumerable} ${d.configurable}`,
+            `function ${name} true false true`);
+    }
+    eq(Object.keys(globalThis).includes("fetch"), true);
+});
+
+test("what belongs to a page is not there", () => {
+    for (const name of ["FetchEvent", "FileReader", "Window", "Worker",
+        "XMLHttpRequest", "caches", "document", "process", "require"])
         eq(typeof globalThis[name], "undefined", name);
 });
 

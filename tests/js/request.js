@@ -115,10 +115,67 @@ test("its signal follows the one it was given", () => {
         new Request(r).signal.reason], ["why", "why", "why"]);
 });
 
+test("a string that was looked at as a stream is still a body", async () => {
+    const r = new Request(URL_, { method: "POST", body: "abc" });
+    const stream = r.body;
+    const other = new Request(r);
+    eq([r.bodyUsed, stream.locked, r.body === stream, other.body === stream],
+        [true, true, true, false]);
+    eq(await other.text(), "abc");
+});
+
+test("a stream is not kept alive", () => {
+    throws(() => new Request(URL_, { method: "POST", duplex: "half",
+        keepalive: true, body: new ReadableStream() }), TypeError);
+});
+
+test("a server may set any field", () => {
+    const { headers } = new Request(URL_, { headers: { cookie: "a=b",
+        host: "other", "set-cookie": "c=d", origin: "null" } });
+    eq([...headers.keys()], ["cookie", "host", "origin", "set-cookie"]);
+    headers.set("referer", "x");
+    eq(headers.get("Referer"), "x");
+});
+
+test("formData() reads a form, and rejects what is none", async () => {
+    const form = await new Request(URL_, { method: "POST",
+        body: new URLSearchParams("a=b&c=d") }).formData();
+    eq([...form], [["a", "b"], ["c", "d"]]);
+    await rejects(new Request(URL_, { method: "POST", body: "a=b" })
+        .formData(), TypeError);
+    await rejects(new Request(URL_).formData(), TypeError);
+});
+
+test("formData() reads a stream piece by piece", async () => {
+    const body = new Blob(['--x\r\nContent-Disposition: form-data; name="a"' +
+        "\r\n\r\nb\r\n--x--\r\n"]).stream();
+    const made = (stream) => new Request(URL_, { method: "POST",
+        duplex: "half", body: stream,
+        headers: { "content-type": "multipart/form-data; boundary=x" } });
+    eq([...await made(body).formData()], [["a", "b"]]);
+    await rejects(made(ReadableStream.from(["text"])).formData(), TypeError);
+    await rejects(made(new ReadableStream({
+        pull() { throw new RangeError("x"); } })).formData(), RangeError);
+    const bad = made(new Blob(["nonsense"]).stream());
+    await rejects(bad.formData(), TypeError);
+    eq(bad.bodyUsed, true);
+});
+
+test("a FormData as body is multipart/form-data", async () => {
+    const form = new FormData();
+    form.append("a", "b");
+    form.append("f", new File(["text"], "n.txt", { type: "text/plain" }));
+    const r = new Request(URL_, { method: "POST", body: form });
+    eq(/^multipart\/form-data; ?boundary=[!-~]+$/.test(
+        r.headers.get("content-type")), true);
+    const back = await r.formData();
+    eq([back.get("a"), back.get("f").name, await back.get("f").text()],
+        ["b", "n.txt", "text"]);
+});
+
 test("a method of another object fails as it should", async () => {
     await rejects(Request.prototype.text.call({}), TypeError);
     throws(() => Request.prototype.url, TypeError);
-    eq("formData" in Request.prototype, false);
 });
 
 export default { fetch: () => run() };

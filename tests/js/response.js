@@ -158,4 +158,17 @@ test("blob() has the type of the field", async () => {
     eq(await type("nonsense"), "");
 });
 
+test("a method of another object rejects", async () => {
+    for (const name of ["arrayBuffer", "blob", "bytes", "formData", "json",
+        "text"])
+        await rejects(Response.prototype[name].call({}), TypeError);
+});
+
+test("a response may set any field", () => {
+    const r = new Response("", { headers: [["set-cookie", "a=b"],
+        ["set-cookie", "c=d"]] });
+    r.headers.append("set-cookie2", "e");
+    eq(r.headers.getSetCookie(), ["a=b", "c=d"]);
+});
+
 export default { fetch: () => run() };

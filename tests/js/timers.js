@@ -101,9 +101,18 @@ test("a timer's id is a positive integer", () => {
     ok(Number.isInteger(a) && a > 0 && b > a);
 });
 
-test("text is refused as a timer's handler", () => {
-    throws(() => setTimeout("1"), TypeError);
+test("text is compiled when the time has come", async () => {
+    globalThis.seen = 0;
+    setTimeout("var made = 5; seen += made", 0);
+    setTimeout({ toString: () => "seen++" }, 0);
+    eq(seen, 0);
+    await sleep(20);
+    eq([seen, globalThis.made], [6, 5]);
+});
+
+test("what is no function is refused", () => {
     throws(() => setTimeout(), TypeError);
+    throws(() => setTimeout(Symbol()), TypeError);
     throws(() => queueMicrotask(1), TypeError);
     throws(() => queueMicrotask(), TypeError);
 });
