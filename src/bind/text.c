@@ -1,5 +1,6 @@
 /* text.c - natives of js/text.js: encodings and base64. */
 #include "base/err.h"
+#include "base/utf8.h"
 #include "bind/base64.h"
 #include "bind/decode.h"
 #include "bind/host.h"
@@ -11,13 +12,16 @@
 
 static void text_encode(struct call *c)
 {
-    ret_bytes(c, arg_utf8(c, 0));
+    size_t n;
+    char *p = arg_utf8_take(c, 0, &n);
+    if (p != NULL)
+        ret_bytes_take(c, p, n);
 }
 
 /* (string, Uint8Array) -> [UTF-16 units read, bytes written] */
 static void text_encode_into(struct call *c)
 {
-    size_t room, units = 0;
+    size_t room;
     struct slice s = arg_utf8(c, 0);
     char *to = arg_bytes_mut(c, 1, &room);
     size_t n = s.n < room ? s.n : room;
@@ -25,12 +29,8 @@ static void text_encode_into(struct call *c)
         n--; /* no part of a character */
     if (n > 0)
         memcpy(to, s.p, n);
-    for (size_t i = 0; i < n; i++) {
-        uint8_t b = (uint8_t)s.p[i];
-        units += (size_t)((b & 0xc0) != 0x80) + (size_t)(b >= 0xf0);
-    }
     ret_list(c);
-    list_num(c, (double)units);
+    list_num(c, (double)utf8_units((struct slice){s.p, n}));
     list_num(c, (double)n);
 }
 

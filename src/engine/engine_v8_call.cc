@@ -3,6 +3,10 @@
  */
 #include "engine/engine_v8.hh"
 
+extern "C" {
+#include "base/utf8.h"
+}
+
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,6 +178,8 @@ int32_t arg_int(struct call *c, int i)
     return 0;
 }
 
+#define GUESS_MAX (1u << 20) /* bytes */
+
 static size_t write_utf8(struct call *c, v8::Local<v8::String> s, char *p,
                          size_t max)
 {
@@ -187,6 +193,69 @@ static size_t write_utf8(struct call *c, v8::Local<v8::String> s, char *p,
 #endif
 }
 
+static void write_latin1(struct call *c, v8::Local<v8::String> s, char *p,
+                         size_t n)
+{
+    auto *to = reinterpret_cast<uint8_t *>(p);
+#if V8_MAJOR_VERSION >= 13
+    s->WriteOneByteV2(c->isolate, 0, static_cast<uint32_t>(n), to);
+#else
+    s->WriteOneByte(c->isolate, to, 0, static_cast<int>(n),
+                    v8::String::NO_NULL_TERMINATION);
+#endif
+}
+
+/* malloc'd, as Latin-1 strings are fastest: V8 measures slowly. */
+static char *utf8_of_latin1(struct call *c, v8::Local<v8::String> s, size_t *n)
+{
+    *n = static_cast<size_t>(s->Length());
+    auto *p = static_cast<char *>(malloc(*n + 1));
+    if (p == nullptr)
+        return nullptr;
+    write_latin1(c, s, p, *n);
+    size_t length = *n, high = utf8_count_high({p, length});
+    if (high == 0)
+        return p;
+    *n += high;
+    auto *wide = static_cast<char *>(realloc(p, *n + 1));
+    if (wide == nullptr) {
+        free(p);
+        return nullptr;
+    }
+    memmove(wide + high, wide, length);
+    utf8_from_latin1(wide, length, high);
+    return wide;
+}
+
+/* malloc'd, by guessing high: measuring takes as long as writing. */
+static char *utf8_of_utf16(struct call *c, v8::Local<v8::String> s, size_t *n)
+{
+    *n = static_cast<size_t>(s->Length()) * 3;
+    if (*n > GUESS_MAX)
+#if V8_MAJOR_VERSION >= 13
+        *n = s->Utf8LengthV2(c->isolate);
+#else
+        *n = static_cast<size_t>(s->Utf8Length(c->isolate));
+#endif
+    auto *p = static_cast<char *>(malloc(*n + 1));
+    if (p == nullptr)
+        return nullptr;
+    *n = write_utf8(c, s, p, *n);
+    auto *fitting = static_cast<char *>(realloc(p, *n + 1));
+    return fitting != nullptr ? fitting : p;
+}
+
+/* malloc'd and NUL-terminated; NULL after a throw. */
+static char *long_utf8(struct call *c, v8::Local<v8::String> s, size_t *n)
+{
+    char *p = s->IsOneByte() ? utf8_of_latin1(c, s, n) : utf8_of_utf16(c, s, n);
+    if (p != nullptr)
+        p[*n] = '\0';
+    else
+        throw_range(c, "out of memory for %zu bytes", *n);
+    return p;
+}
+
 static struct slice string_utf8(struct call *c, v8::Local<v8::String> s)
 {
     char *p = c->small + c->small_used;
@@ -197,16 +266,10 @@ static struct slice string_utf8(struct call *c, v8::Local<v8::String> s)
         c->small_take(n + 1);
         return {p, n};
     }
-#if V8_MAJOR_VERSION >= 13
-    n = s->Utf8LengthV2(c->isolate);
-#else
-    n = static_cast<size_t>(s->Utf8Length(c->isolate));
-#endif
-    p = static_cast<char *>(c->lend(n + 1));
+    p = long_utf8(c, s, &n);
     if (p == nullptr)
         return {nullptr, 0};
-    n = write_utf8(c, s, p, n);
-    p[n] = '\0';
+    c->scratch.push_back(p);
     return {p, n};
 }
 
@@ -218,17 +281,12 @@ static struct slice string_latin1(struct call *c, v8::Local<v8::String> s,
         wrong(c, i, "a string of Latin-1 characters");
         return {nullptr, 0};
     }
-    auto *p = static_cast<uint8_t *>(c->lend(n + 1));
+    auto *p = static_cast<char *>(c->lend(n + 1));
     if (p == nullptr)
         return {nullptr, 0};
-#if V8_MAJOR_VERSION >= 13
-    s->WriteOneByteV2(c->isolate, 0, static_cast<uint32_t>(n), p);
-#else
-    s->WriteOneByte(c->isolate, p, 0, static_cast<int>(n),
-                    v8::String::NO_NULL_TERMINATION);
-#endif
+    write_latin1(c, s, p, n);
     p[n] = '\0';
-    return {reinterpret_cast<char *>(p), n};
+    return {p, n};
 }
 
 struct slice arg_utf8(struct call *c, int i)
@@ -237,6 +295,15 @@ struct slice arg_utf8(struct call *c, int i)
         return string_utf8(c, c->info[i].As<v8::String>());
     wrong(c, i, "a string");
     return {nullptr, 0};
+}
+
+char *arg_utf8_take(struct call *c, int i, size_t *n)
+{
+    *n = 0;
+    if (c->info[i]->IsString())
+        return long_utf8(c, c->info[i].As<v8::String>(), n);
+    wrong(c, i, "a string");
+    return nullptr;
 }
 
 struct slice arg_latin1(struct call *c, int i)

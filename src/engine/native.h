@@ -45,6 +45,8 @@ int32_t arg_int(struct call *c, int i);
  * returns and NUL-terminated past its length.
  */
 struct slice arg_utf8(struct call *c, int i);
+/* The same, malloc'd and given: free() it. NULL after a throw. */
+char *arg_utf8_take(struct call *c, int i, size_t *n);
 /* A string as Latin-1 bytes; a code unit over 255 throws a TypeError. */
 struct slice arg_latin1(struct call *c, int i);
 /* Bytes of an ArrayBuffer, typed array or DataView, in place; lent until

@@ -41,7 +41,7 @@ fi
 flags="-std=gnu17 -g -O1 -D_GNU_SOURCE -I$src/src -fno-sanitize-recover=all"
 objects=
 for f in "$src"/src/base/*.c "$src"/src/cgi/*.c "$src"/src/bind/decode.c \
-    "$src"/src/bind/base64.c; do
+    "$src"/src/bind/base64.c "$src"/src/bind/legacy_*.c; do
     o=$out/objects/$(basename "$f" .c).o
     objects="$objects $o"
     is_new "$o" && continue
@@ -52,6 +52,6 @@ for f in "$src"/tests/fuzz/fuzz_*.c; do
     to=$out/$(basename "$f" .c)
     is_new "$to" && continue
     # shellcheck disable=SC2086 # lists
-    "$clang" $flags -fsanitize=fuzzer,address,undefined -o "$to" "$f" $objects \
+    "$clang" $flags -fsanitize=fuzzer,address,undefined -o "$to" "$f" $objects -licuuc \
         "$@"
 done

@@ -137,6 +137,21 @@ test("streams that were read to their end leave room for others",
             await compress("deflate", utf8("x"));
     });
 
+test("streams that were cancelled, aborted or failed leave room too",
+    async () => {
+        const fails = async (stream) => {
+            await stream.writable.getWriter().write("text").catch(() => {});
+        };
+        const ends = [(stream) => stream.readable.cancel(),
+            (stream) => stream.writable.abort(), fails];
+        for (let i = 0; i < 2100; i++) {
+            const stream = new DecompressionStream("gzip");
+            if (i % 3 === 2)
+                stream.readable.getReader().read().catch(() => {});
+            await ends[i % 3](stream).catch(() => {});
+        }
+    });
+
 // the last: the realm's end closes them
 test("there is an end to how many are open at once", () => {
     throws(() => {
