@@ -10,8 +10,20 @@
  */
 const { isToken } = use("headers");
 
-const trim = (s) => s.replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, "");
-const trimEnd = (s) => s.replace(/[\t\n\r ]+$/, "");
+// HTTP whitespace. A regular expression looks at each blank again and again.
+const isBlank = (c) => c === 32 || c === 9 || c === 10 || c === 13;
+function trimEnd(s) {
+    let n = s.length;
+    while (n > 0 && isBlank(s.charCodeAt(n - 1)))
+        n--;
+    return s.slice(0, n);
+}
+function trim(s) {
+    let from = 0;
+    while (isBlank(s.charCodeAt(from)))
+        from++;
+    return trimEnd(s.slice(from));
+}
 
 // "collect an HTTP quoted string"; at: the quote. [value, after it]
 function unquote(text, at) {
@@ -103,8 +115,7 @@ function dataUrl(href) {
     const comma = text.indexOf(",");
     if (comma < 0)
         return null;
-    let type = text.slice(0, comma).replace(/^[\t\n\f\r ]+|[\t\n\f\r ]+$/g,
-        "");
+    let type = trim(text.slice(0, comma));
     let body = text.slice(comma + 1).replace(/%([0-9a-f]{2})/gi,
         (all, hex) => String.fromCharCode(parseInt(hex, 16)));
     const base64 = /; *base64$/i.exec(type);

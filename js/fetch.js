@@ -386,9 +386,9 @@ class Fetching {
         const codings = [];
         for (let i = 0; i < flat.length; i += 2)
             if (has("content-encoding", i))
-                codings.push(...flat[i + 1].toLowerCase().split(/\s*,\s*/));
+                codings.push(...flat[i + 1].toLowerCase().split(","));
         if (this.fields.has("accept-encoding") || codings.length === 0 ||
-            !codings.every((coding) => DECODED.has(coding)))
+            !codings.every((coding) => DECODED.has(coding.trim())))
             return flat;
         const kept = [];
         for (let i = 0; i < flat.length; i += 2)
@@ -554,7 +554,9 @@ function onNews(id) {
 }
 
 function onEnd() {
-    for (const transfer of [...active.values()]) {
+    const all = [...active.values()];
+    active.clear(); // those whose bodies nobody wanted are not closed
+    for (const transfer of all) {
         transfer.over = true;
         free(transfer.id);
         transfer.news(); // what waits asks for its own, and there is none

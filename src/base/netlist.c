@@ -187,12 +187,21 @@ bool netlist_has_host(const struct netlist *l, struct slice host, uint16_t port)
     return false;
 }
 
-/* Behind a NAT64 address (RFC 6052) is the IPv4 address at its end. */
+/*
+ * Where an address leads: behind a NAT64 address (RFC 6052) is the IPv4
+ * address at its end, and Linux connects the unspecified one to loopback.
+ */
 static void unwrap(const uint8_t in[16], uint8_t out[16])
 {
+    static const uint8_t any[16], any4[4], loop4[4] = {127, 0, 0, 1};
     memcpy(out, in, 16);
     if (memcmp(in, nat64, sizeof(nat64)) == 0)
         memcpy(out, mapped, sizeof(mapped));
+    if (memcmp(out, any, sizeof(any)) == 0)
+        out[15] = 1;
+    else if (memcmp(out, mapped, sizeof(mapped)) == 0 &&
+             memcmp(out + 12, any4, sizeof(any4)) == 0)
+        memcpy(out + 12, loop4, sizeof(loop4));
 }
 
 bool netlist_has_address(const struct netlist *l, const uint8_t address[16],

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define LOGGED 4 /* hosts named in one line */
+#define ROUNDS 8 /* of a drive: others wait for the loop too */
 
 /* ---- one realm's -------------------------------------------------------- */
 
@@ -70,7 +71,11 @@ void fetch_drive(struct fetch *f)
     if (TAILQ_EMPTY(&f->all))
         return;
     start_some(f);
-    fetch_multi_drive(transfer_done);
+    for (int i = 0; i < ROUNDS && fetch_multi_drive(transfer_done); i++) {
+        struct transfer *t;
+        TAILQ_FOREACH(t, &f->all, link)
+        transfer_hold(t);
+    }
     start_some(f);
 }
 

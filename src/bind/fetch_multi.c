@@ -2,7 +2,7 @@
  * fetch_multi.c - curl_multi_socket_action() behind an epoll descriptor.
  *
  * epoll holds what libcurl waits for, so that the loop has one watch however
- * many sockets there are.
+ * many sockets there are; idle holds connections kept for later.
  */
 #include "bind/fetch_multi.h"
 
@@ -10,20 +10,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define IDLE_MAX 32L /* connections kept for later */
 #define EVENTS 32    /* taken from epoll at once */
-#define ROUNDS 8     /* of a drive: others wait for the loop too */
 
 static struct {
     CURLM *multi; /* NULL before the first fetch */
-    int epoll;
+    int epoll, idle;
     uint64_t wake;
-} self = {.epoll = -1};
+} self = {.epoll = -1, .idle = -1};
 
 /* libcurl waits for something else on that socket. */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg,
@@ -42,6 +43,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg,
         e.events |= EPOLLOUT;
     if (known == NULL) { /* libcurl's own pipes are not closed on exec */
         fcntl(fd, F_SETFD, FD_CLOEXEC);
+        epoll_ctl(self.idle, EPOLL_CTL_DEL, fd, NULL);
         libcurl_get()->curl_multi_assign(self.multi, fd, &self);
     }
     if (epoll_ctl(self.epoll, EPOLL_CTL_MOD, fd, &e) != 0 && errno == ENOENT)
@@ -61,8 +63,9 @@ static bool make(void)
 {
     const struct libcurl *curl = libcurl_get();
     self.epoll = epoll_create1(EPOLL_CLOEXEC);
+    self.idle = epoll_create1(EPOLL_CLOEXEC);
     self.multi = curl->curl_multi_init();
-    if (self.multi == NULL || self.epoll < 0)
+    if (self.multi == NULL || self.epoll < 0 || self.idle < 0)
         return false;
     CURLM *m = self.multi;
     return curl->curl_multi_setopt(m, CURLMOPT_SOCKETFUNCTION, on_socket) ==
@@ -82,7 +85,9 @@ enum err fetch_multi_open(struct why *why)
         return OK;
     if (self.epoll >= 0)
         close(self.epoll);
-    self.epoll = -1;
+    if (self.idle >= 0)
+        close(self.idle);
+    self.epoll = self.idle = -1;
     self.multi = NULL;
     return why_set(why, ERR_FAIL, "no descriptors are left for it");
 }
@@ -117,6 +122,39 @@ static int bits_of(uint32_t events)
     return bits;
 }
 
+/* HTTP/2 says things on an idle connection, HTTP/1 does not. */
+static void watch_idle(CURL *easy)
+{
+    const struct libcurl *curl = libcurl_get();
+    struct epoll_event e = {.events = EPOLLIN};
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    long version = 0;
+    curl->curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd);
+    curl->curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
+    e.data.fd = fd;
+    if (fd != CURL_SOCKET_BAD &&
+        (version == CURL_HTTP_VERSION_1_0 || version == CURL_HTTP_VERSION_1_1))
+        epoll_ctl(self.idle, EPOLL_CTL_ADD, fd, &e);
+}
+
+/*
+ * What a server says before it is asked (a body after 204, a second reply)
+ * must not be the reply to the next request, maybe somebody else's: libcurl
+ * takes a connection that was shut down for a dead one.
+ */
+static void end_spoken(void)
+{
+    struct epoll_event events[EVENTS];
+    int n = epoll_wait(self.idle, events, EVENTS, 0);
+    for (int i = 0; i < n; i++) {
+        int fd = events[i].data.fd;
+        epoll_ctl(self.idle, EPOLL_CTL_DEL, fd, NULL);
+        shutdown(fd, SHUT_RDWR);
+        /* TLS looks whether bytes are left: none may be. */
+        recv(fd, NULL, INT_MAX, MSG_TRUNC | MSG_DONTWAIT);
+    }
+}
+
 /* False: there is nothing to do now. */
 static bool step(void)
 {
@@ -126,6 +164,7 @@ static bool step(void)
         act(events[i].data.fd, bits_of(events[i].events));
     bool due = self.wake != 0 && clock_mono() >= self.wake;
     if (due) {
+        end_spoken(); /* a new transfer begins by a time-out */
         self.wake = 0;
         act(CURL_SOCKET_TIMEOUT, 0);
     }
@@ -142,6 +181,7 @@ static void collect(fetch_done_fn *done)
             continue;
         CURL *easy = m->easy_handle;
         CURLcode code = m->data.result;
+        watch_idle(easy);
         fetch_multi_remove(easy); /* and m is gone */
         done(easy, code);
     }
@@ -149,16 +189,18 @@ static void collect(fetch_done_fn *done)
 
 /* The threads that libcurl starts inherit the mask: none of them may run a
  * signal handler beside the one that thinks it is alone. */
-void fetch_multi_drive(fetch_done_fn *done)
+bool fetch_multi_drive(fetch_done_fn *done)
 {
     sigset_t all, before;
     if (self.multi == NULL)
-        return;
+        return false;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    for (int i = 0; i < ROUNDS && step(); i++)
+    bool did = step();
+    if (did)
         collect(done);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return did;
 }
 
 int fetch_multi_fd(void)

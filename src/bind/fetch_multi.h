@@ -24,8 +24,8 @@ void fetch_multi_remove(CURL *easy);
 
 /* A transfer is over; the handle is removed from the set already. */
 typedef void fetch_done_fn(CURL *easy, CURLcode code);
-/* Moves what can be moved now. */
-void fetch_multi_drive(fetch_done_fn *done);
+/* Moves a piece of what can be moved now; false: there is nothing. */
+bool fetch_multi_drive(fetch_done_fn *done);
 
 /* POLLIN on it: drive. -1 before fetch_multi_open(). */
 int fetch_multi_fd(void);

@@ -61,7 +61,7 @@ static void say_not_connected(struct transfer *t)
     if (!t->tried && t->refused.text[0] != '\0')
         fail(t, "%s", t->refused.text);
     else
-        fail(t, "no connection to port %u: %s", t->target.port,
+        fail(t, "no connection: %s",
              number != 0 ? strerror((int)number) : "it cannot be made");
 }
 
@@ -216,6 +216,11 @@ static size_t on_head(char *p, size_t one, size_t n, void *arg)
 {
     struct transfer *t = arg;
     struct slice line = {p, one * n};
+    t->head_bytes += line.n;
+    if (t->head_bytes > TRANSFER_HEAD_MAX) {
+        fail(t, "the reply's head is larger than %u bytes", TRANSFER_HEAD_MAX);
+        return 0;
+    }
     if (t->status != 0) /* trailers */
         return n;
     while (line.n > 0 &&
@@ -230,13 +235,14 @@ static size_t on_head(char *p, size_t one, size_t n, void *arg)
         fail(t, "the reply is malformed");
     buf_slice(&t->head, line);
     if (buf_putc(&t->head, '\n') != OK)
-        fail(t, "the reply's head is larger than %u bytes", TRANSFER_HEAD_MAX);
+        fail(t, "no memory for the reply");
     return t->why.text[0] == '\0' ? n : 0;
 }
 
 /*
- * What was decoded of one piece is taken in whole, past the mark: libcurl
- * would keep what is refused now without a limit that is ours.
+ * What was decoded of one piece is taken in whole, past the mark, and paused
+ * only then (transfer_hold): libcurl would keep the rest without a limit that
+ * is ours.
  */
 static size_t on_body(char *p, size_t one, size_t n, void *arg)
 {
@@ -256,10 +262,6 @@ static size_t on_body(char *p, size_t one, size_t n, void *arg)
         return 0;
     }
     t->news = true;
-    if (t->down.n >= TRANSFER_DOWN_MAX && !t->down_paused) {
-        t->down_paused = true;
-        set_pauses(t);
-    }
     return n;
 }
 
@@ -363,6 +365,14 @@ void transfer_write_end(struct transfer *t)
         return;
     }
     resume_up(t);
+}
+
+void transfer_hold(struct transfer *t)
+{
+    if (t->easy == NULL || t->down_paused || t->down.n < TRANSFER_DOWN_MAX)
+        return;
+    t->down_paused = true;
+    set_pauses(t);
 }
 
 void transfer_read_on(struct transfer *t)

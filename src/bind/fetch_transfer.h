@@ -19,7 +19,7 @@
 #define TRANSFER_DOWN_MAX (256u * 1024)
 /* What may wait for the server until JavaScript is told to wait. */
 #define TRANSFER_UP_MAX (64u * 1024)
-/* Of a reply's head, or of a request's. */
+/* Of a request's head, or of all heads and trailers of a reply. */
 #define TRANSFER_HEAD_MAX (128u * 1024)
 
 enum transfer_state {
@@ -58,6 +58,7 @@ struct transfer {
     bool up_paused;    /* libcurl waits for bytes */
 
     struct buf head;    /* "HTTP/1.1 200 OK" and fields, a line each */
+    size_t head_bytes;  /* of all lines, of those that are not kept, too */
     int status;         /* of the final head, 0: not there yet */
     bool decode;        /* encodings are libcurl's business */
     struct buf down;    /* bytes nobody read yet */
@@ -93,6 +94,8 @@ bool transfer_moves(const struct transfer *t);
 /* Takes more of the stream's body; false: enough for now. Not when over. */
 bool transfer_write(struct transfer *t, struct slice bytes);
 void transfer_write_end(struct transfer *t);
+/* After bytes came: the server waits when enough of them are here. */
+void transfer_hold(struct transfer *t);
 /* After bytes of down were taken. */
 void transfer_read_on(struct transfer *t);
 

@@ -29,6 +29,16 @@ sub say_whole {
     return sub { http_reply($status, $fields, $body) };
 }
 
+sub more_after {
+    my ($first, $later) = @_;
+    return sub {
+        my ($r, $c) = @_;
+        print $c $first;
+        select(undef, undef, undef, 0.1);
+        return $later;
+    };
+}
+
 sub never {
     my ($r, $c) = @_;
     sysread($c, my $end, 1); # until the other side hangs up
@@ -57,6 +67,8 @@ my $h = http_server({
         . "Content-Length: 1\r\n\r\nx"),
     '/gzip' => say_whole('200 OK', ['Content-Encoding: gzip'],
         Compress::Zlib::memGzip('zipped')),
+    '/brotli' => say_whole('200 OK', ['Content-Encoding: br'], pack('H*',
+        '1b1700f81da9539fbb70092226572c7499c6f616fa8403ec07')),
     '/deflate' => say_whole('200 OK', ['Content-Encoding: deflate'],
         Compress::Zlib::compress('deflated')),
     '/odd' => say_whole('200 OK', ['Content-Encoding: odd'], 'as it is'),
@@ -78,6 +90,12 @@ my $h = http_server({
         return undef;
     },
     '/never' => \&never,
+    # and go on, on a connection that is kept, with what is no reply
+    '/no/204' => more_after("HTTP/1.1 204 None\r\n\r\n", 'a body'),
+    '/no/304' => more_after("HTTP/1.1 304 Same\r\nContent-Length: 6\r\n\r\n",
+        'a body'),
+    '/no/200' => more_after("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong"),
     '/short' => say_raw("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"),
     '/shortchunk' => say_raw("HTTP/1.1 200 OK\r\n"
         . "Transfer-Encoding: chunked\r\n\r\n5\r\nab"),
@@ -144,6 +162,7 @@ try_case('a body up to the end of the connection', 'text', '/close',
     'to the end');
 try_case('a status without a reason', 'show', '/noreason', qr{\A200 \n});
 try_case('gzip', 'text', '/gzip', 'zipped');
+try_case('brotli', 'text', '/brotli', 'brotli, ' x 3);
 try_case('deflate', 'text', '/deflate', 'deflated');
 try_case('an encoding that is not known', 'show', '/odd',
     qr{\A200 OK\ncontent-encoding: odd\n.*\n\nas it is\z}s);
@@ -185,6 +204,11 @@ for my $case (['chain', '100', 1], ['many', join(' ', (200) x 20), 6]) {
         if $name eq 'many';
 }
 
+for my $status (204, 304, 200) {
+    try_case("$status with a second reply", 'twice', "/no/$status",
+        "$status  hello");
+}
+
 # ---- what is no reply --------------------------------------------------------
 
 my $at = qr/\ATypeError: fetch failed: 127\.0\.0\.1:$h->{port}: /;
@@ -207,7 +231,7 @@ for my $case (
 try_case('nobody listens', 'other', 'x', qr/Invalid URL|URL/);
 my $closed = free_port();
 my @others = (
-    ["http://127.0.0.1:$closed/?secret", qr/no connection to port $closed: Connection refused\z/],
+    ["http://127.0.0.1:$closed/?secret", qr/no connection: Connection refused\z/],
     ['http://nowhere.invalid/', qr/the name cannot be resolved\z/],
     ['http://10.1.2.3/', qr/the address 10\.1\.2\.3 is not in fetch_allow and is not public\z/],
     ['http://[::1]:8000/', qr/the address ::1 is not in fetch_allow/],

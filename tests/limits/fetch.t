@@ -14,7 +14,24 @@ use Time::HiRes qw(time);
 # What fetch() may not do: go inside, be too many, take too much or too long.
 my $bomb = Compress::Zlib::memGzip("\0" x 20_000_000);
 
+sub flood {
+    my ($start, $more) = @_;
+    return sub {
+        my ($r, $c) = @_;
+        print $c $start;
+        while (print $c $more) { }
+        return undef;
+    };
+}
+
 my $h = http_server({
+    '/hints' => flood('', "HTTP/1.1 103 Early Hints\r\nX: "
+        . 'y' x 1000 . "\r\n\r\n"),
+    '/trailers' => flood("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
+        . "\r\n1\r\na\r\n0\r\n", 'X: ' . 'y' x 1000 . "\r\n"),
+    # a pattern that is tried at each blank takes minutes
+    '/blanks' => sub { http_reply('200 OK', ['Content-Encoding: gzip'
+        . ' ' x 100_000 . 'x'], 'hello') },
     '/get' => sub { http_reply('200 OK', [], 'hello') },
     '/some' => sub { http_reply('200 OK', [], 'x' x 100_000) },
     '/bomb' => sub { http_reply('200 OK', ['Content-Encoding: gzip'], $bomb) },
@@ -81,6 +98,19 @@ END
         for (const r of all.reverse())
             n += (await r.text()).length;
         return `${n}`;
+    },
+    held: async () => {
+        const r = await fetch(at("/bomb"));
+        await new Promise((done) => setTimeout(done, 200));
+        return (await fetch(at("/some"))).text().then(() => "all", (e) =>
+            `${r.status} ${e.message}`);
+    },
+    // blanks of a type are looked at once
+    types: async () => {
+        const type = `a/b;${" ".repeat(300000)}x`;
+        const headers = { "content-type": type };
+        const blob = await new Response("", { headers }).blob();
+        return `${blob.type} ${(await fetch(`data:${type},x`)).status}`;
     },
     stuck: async () => {
         const r = await fetch(at("/large"));
@@ -189,7 +219,8 @@ with({ fetch_allow => '127.0.0.1', fetch_concurrent => 1 }, sub {
 
 # ---- how much ----------------------------------------------------------------
 
-with({ fetch_allow => '127.0.0.1', fetch_max_bytes => '1m' }, sub {
+with({ fetch_allow => '127.0.0.1', fetch_max_bytes => '1m',
+    request_timeout => '5s' }, sub {
     my ($ask, $log, $by) = @_;
     my $limit = qr/: the replies to the request's fetches are larger than \d+/;
     is(length $ask->('case=one&path=/some')->{body}, 100_000, "$by: enough");
@@ -198,6 +229,13 @@ with({ fetch_allow => '127.0.0.1', fetch_max_bytes => '1m' }, sub {
         "$by: fetch_max_bytes");
     like($ask->('case=one&path=/bomb')->{body}, qr/$limit bytes/,
         "$by: as it is decoded");
+    like($ask->('case=held')->{body}, qr/\A200 .*$limit bytes/,
+        "$by: whether it is read or not");
+    like($ask->("case=one&path=$_")->{body},
+        qr/: the reply's head is larger than \d+ bytes\z/,
+        "$by: $_ without an end") for '/hints', '/trailers';
+    is($ask->('case=one&path=/blanks')->{body}, 'hello', "$by: blanks");
+    is($ask->('case=types')->{body}, 'a/b 200', "$by: blanks in a type");
     my @all = split /\n/, $ask->('case=together&n=15&path=/some')->{body};
     my $whole = grep { /\A100000\z/ } @all;
     cmp_ok($whole, '<=', 10, "$by: of all replies together");

@@ -81,6 +81,20 @@ static void ipv4_in_ipv6_is_ipv4(void **state)
     assert_true(has("::ffff:10.0.0.0/104", "10.1.2.3", 80));
 }
 
+static void no_address_is_loopback(void **state)
+{
+    (void)state;
+    assert_true(has("127.0.0.0/8", "0.0.0.0", 80));
+    assert_true(has("127.0.0.1", "::ffff:0.0.0.0", 80));
+    assert_true(has("127.0.0.1", "64:ff9b::0.0.0.0", 80));
+    assert_true(has("::1", "::", 80));
+    assert_true(has("0.0.0.0", "0.0.0.0", 80));
+    assert_true(has("::", "::", 80));
+    assert_false(has("0.0.0.0", "127.0.0.1", 80));
+    assert_false(has("127.0.0.1", "0.0.0.1", 80));
+    assert_false(has("::1", "::2", 80));
+}
+
 static void a_word_may_have_a_port(void **state)
 {
     (void)state;
@@ -236,6 +250,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_network_has_its_addresses),
         cmocka_unit_test(ipv4_in_ipv6_is_ipv4),
+        cmocka_unit_test(no_address_is_loopback),
         cmocka_unit_test(a_word_may_have_a_port),
         cmocka_unit_test(a_host_is_a_name_or_what_is_below),
         cmocka_unit_test(nonsense_is_refused),
