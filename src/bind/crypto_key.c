@@ -109,6 +109,7 @@ static void generate(struct call *c)
     struct key_want want;
     struct slice exponent = {NULL, 0};
     struct key *private, *public;
+    const struct host *host = call_host(c);
     int32_t bits = 0, ids[2];
     if (!want_args(c, &want))
         return;
@@ -117,7 +118,8 @@ static void generate(struct call *c)
         bits = d > 0 && d <= KEY_RSA_MAKE_MAX ? (int32_t)d : 0;
         exponent = arg_bytes(c, 2);
     }
-    if (key_generate(&want, bits, exponent, &private, &public) != OK) {
+    if (key_generate(&want, bits, exponent, host->deadline, &private,
+                     &public) != OK) {
         ret_null(c);
         return;
     }

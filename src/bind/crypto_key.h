@@ -88,10 +88,11 @@ void key_free(struct key *k);         /* gives one back; may be NULL */
 /* Lends while k lives; empty for other keys. */
 struct slice key_secret(const struct key *k);
 
-/* A pair; RSA: bits and the exponent's big-endian bytes. */
+/* A pair; RSA: bits and the exponent's big-endian bytes. A search that is not
+ * over by the deadline (monotonic ns, 0 none) fails. */
 enum err key_generate(const struct key_want *want, int32_t bits,
-                      struct slice exponent, struct key **private,
-                      struct key **public);
+                      struct slice exponent, uint64_t deadline,
+                      struct key **private, struct key **public);
 /* SubjectPublicKeyInfo (RFC 5280) or PrivateKeyInfo (RFC 5208, RFC 8410);
  * NULL as of key_new_pkey(). */
 struct key *key_from_der(const struct key_want *want, struct slice der);

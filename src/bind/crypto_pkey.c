@@ -1,5 +1,6 @@
 /* crypto_pkey.c - keys: their names, their life, how a pair is made. */
 #include "bind/crypto_key.h"
+#include "base/clock.h"
 #include "bind/libcrypto.h"
 
 #include <stdlib.h>
@@ -240,9 +241,16 @@ static EVP_PKEY *public_half(const EVP_PKEY *pair, enum key_type type)
     return half;
 }
 
+/* OpenSSL asks with each candidate; large primes take it half a minute. */
+static int in_time(EVP_PKEY_CTX *ctx)
+{
+    const uint64_t *deadline = crypto.EVP_PKEY_CTX_get_app_data(ctx);
+    return *deadline == 0 || clock_mono() < *deadline;
+}
+
 enum err key_generate(const struct key_want *want, int32_t bits,
-                      struct slice exponent, struct key **private,
-                      struct key **public)
+                      struct slice exponent, uint64_t deadline,
+                      struct key **private, struct key **public)
 {
     enum err rc = ERR_FAIL;
     EVP_PKEY *pair = NULL, *half = NULL;
@@ -251,6 +259,8 @@ enum err key_generate(const struct key_want *want, int32_t bits,
     *private = *public = NULL;
     if (ctx == NULL || crypto.EVP_PKEY_keygen_init(ctx) <= 0)
         goto out;
+    crypto.EVP_PKEY_CTX_set_app_data(ctx, &deadline);
+    crypto.EVP_PKEY_CTX_set_cb(ctx, in_time);
     if (want->type == KEY_RSA && !set_rsa(ctx, bits, exponent))
         goto out;
     if (want->type == KEY_EC &&

@@ -19,6 +19,7 @@ struct exchange; /* bind/body.h: the request being served */
 struct host {
     struct exchange *exchange; /* borrowed, NULL between requests */
     uint64_t wake;             /* monotonic ns of the next timer, 0 none */
+    uint64_t deadline;         /* monotonic ns by which natives end, 0 none */
     uint64_t origin;           /* monotonic ns of performance.timeOrigin */
     const char *const *env;    /* name, value, ..., NULL; borrowed */
     int32_t pending;           /* waitUntil promises and replies not settled */

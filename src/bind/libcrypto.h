@@ -62,9 +62,12 @@
     F(EVP_MD_CTX_new)                                                          \
     F(EVP_MD_get_size)                                                         \
     F(EVP_PKEY_CTX_free)                                                       \
+    F(EVP_PKEY_CTX_get_app_data)                                               \
     F(EVP_PKEY_CTX_new_from_name)                                              \
     F(EVP_PKEY_CTX_new_from_pkey)                                              \
     F(EVP_PKEY_CTX_set1_rsa_keygen_pubexp)                                     \
+    F(EVP_PKEY_CTX_set_app_data)                                               \
+    F(EVP_PKEY_CTX_set_cb)                                                     \
     F(EVP_PKEY_CTX_set_group_name)                                             \
     F(EVP_PKEY_CTX_set_rsa_keygen_bits)                                        \
     F(EVP_PKEY_CTX_set_rsa_padding)                                            \

@@ -250,7 +250,7 @@ typedef bool over_fn(struct run *r);
  * deadline, ERR_EOF when nothing is left to wait for, ERR_SCRIPT when it was
  * stopped.
  */
-static enum err pump(struct run *r, over_fn *over)
+static enum err run_until(struct run *r, over_fn *over)
 {
     for (;;) {
         bool did = false;
@@ -262,10 +262,8 @@ static enum err pump(struct run *r, over_fn *over)
         if (over(r))
             return OK;
         uint64_t now = clock_mono();
-        if (now >= r->deadline) {
-            fetch_log(&r->seat->host.fetch);
+        if (now >= r->deadline)
             return ERR_TIMEOUT;
-        }
         fetch_drive(&r->seat->host.fetch);
         e = fire(r, now, &did);
         if (e == OK && !did)
@@ -273,6 +271,15 @@ static enum err pump(struct run *r, over_fn *over)
         if (e != OK)
             return e;
     }
+}
+
+/* The same, and the log says which fetches were waited for at the deadline. */
+static enum err pump(struct run *r, over_fn *over)
+{
+    enum err e = run_until(r, over);
+    if (e == ERR_TIMEOUT || engine_stopped(r->seat->engine) == STOP_TERMINATED)
+        fetch_log(&r->seat->host.fetch);
+    return e;
 }
 
 static bool is_loaded(struct run *r)
@@ -439,6 +446,7 @@ static void finish_work(struct run *r)
     struct exchange *x = &r->x;
     uint64_t most = r->h->config->wait_until_timeout;
     r->deadline = clock_mono() + most;
+    r->seat->host.deadline = r->deadline;
     watchdog_arm(r->seat->engine, -1, r->deadline);
     if (!x->body_done && x->body_err == OK)
         x->body_err = ERR_ORDER; /* the transport gives nothing after end */

@@ -167,6 +167,7 @@ static enum err seat_load(const struct pool *p, struct slot *slot, int fd,
         slot_fail(slot, 500, &rep);
         goto out;
     }
+    s->host.deadline = deadline;
     watchdog_arm(s->engine, fd, deadline);
     e = realm_load(s->realm, app_loader(slot->app), app_path(slot->app), &rep);
     timing_mark("load");
@@ -316,6 +317,7 @@ enum err pool_take(struct pool *p, const char *path, int fd, uint64_t deadline,
         seat_end(p, pop(slot));
     if (slot->failed_at == 0 && slot->ready != NULL) {
         *out = pop(slot);
+        (*out)->host.deadline = deadline;
         watchdog_arm((*out)->engine, fd, deadline);
     } else if (slot->failed_at == 0) {
         /* Demand comes faster than it is prepared for: keep more. */

@@ -23,6 +23,7 @@ my @cases = (
     ['loop', '', 504], ['microtasks', '', 504], ['never', '', 500],
     ['loadloop', '', 504], ['hog', 'heap', 500], ['hog', 'buffers', 500],
     ['deep', '', 500], ['loadhog', '', 500], ['loophog', '', 500],
+    ['primes', '', 504],
     ['spinafter', '', 200], ['spinafter', 'big', 200],
 );
 for my $case (@cases) {

@@ -77,9 +77,9 @@ static struct pair make(const char *type, const char *curve, int32_t bits)
 {
     struct pair pair;
     struct key_want want = want_of(type, curve, true);
-    assert_int_equal(
-        key_generate(&want, bits, SLICE("\1\0\1"), &pair.private, &pair.public),
-        OK);
+    assert_int_equal(key_generate(&want, bits, SLICE("\1\0\1"), 0,
+                                  &pair.private, &pair.public),
+                     OK);
     assert_true(pair.private->private);
     assert_false(pair.public->private);
     return pair;
@@ -357,16 +357,29 @@ static void rsa_generation_is_bounded(void **state)
     };
     struct key *private, *public;
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-        assert_int_equal(key_generate(&want, bad[i].bits, bad[i].exponent,
+        assert_int_equal(key_generate(&want, bad[i].bits, bad[i].exponent, 0,
                                       &private, &public),
                          ERR_FAIL);
     assert_int_equal(
-        key_generate(&want, 1024, SLICE("\0\0\0\0\3"), &private, &public), OK);
+        key_generate(&want, 1024, SLICE("\0\0\0\0\3"), 0, &private, &public),
+        OK);
     struct key_parts parts;
     assert_true(key_to_parts(public, &parts));
     assert_true(slice_is(parts.part[1], "\3"));
     key_free(private);
     key_free(public);
+}
+
+static void a_search_for_primes_ends_at_its_deadline(void **state)
+{
+    struct key_want want = {.type = KEY_RSA};
+    struct key *private, *public;
+    (void)state;
+    assert_int_equal(
+        key_generate(&want, 8192, SLICE("\1\0\1"), 1, &private, &public),
+        ERR_FAIL);
+    assert_null(private);
+    assert_null(public);
 }
 
 static void rsa_numbers_that_make_no_sense_are_no_key(void **state)
@@ -886,6 +899,7 @@ static void signatures_of_openssl_hold(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_search_for_primes_ends_at_its_deadline),
         cmocka_unit_test(
             a_secret_gives_its_bytes_until_the_last_reference_goes),
         cmocka_unit_test(secrets_have_a_ceiling),
