@@ -173,6 +173,8 @@ extern const struct native value_natives[];
 
 /* engine_v8_wasm.cc */
 void wasm_install(v8::Isolate *isolate);
+/* Gives up the compilations of a realm that ends; in its isolate. */
+void wasm_drop(struct realm *r);
 extern const struct native wasm_natives[];
 
 static inline v8::Local<v8::String> text(v8::Isolate *isolate, const char *s)

@@ -82,7 +82,10 @@ v8::Local<v8::Object> natives_object(v8::Local<v8::Context> context, bool lazy)
             one->InstanceTemplate()->SetInternalFieldCount(1);
         v8::Local<v8::String> name = text(isolate, flat[i]->name);
         one->SetClassName(name);
-        object->Set(context, name, one->GetFunction(context).ToLocalChecked())
+        /* not assigned: a script's setter would be given the native */
+        object
+            ->CreateDataProperty(context, name,
+                                 one->GetFunction(context).ToLocalChecked())
             .Check();
     }
     return handles.Escape(object);

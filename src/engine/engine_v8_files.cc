@@ -61,9 +61,13 @@ const intptr_t *engine_references(void)
 
 /*
  * What SLOT_FILES holds: [object of name to what the file gave, natives,
- * natives of lazy files], the last made with the first of them.
+ * natives of lazy files], the last undefined until the first of them.
+ *
+ * A script may have put accessors on Object.prototype and Array.prototype by
+ * the time a lazy file is evaluated: what is read is there, and what is new is
+ * defined and not assigned.
  */
-enum { FILES_MADE, FILES_NATIVES, FILES_LAZY };
+enum { FILES_MADE, FILES_NATIVES, FILES_LAZY, FILES_PARTS };
 
 static v8::Local<v8::Value> files_part(v8::Local<v8::Context> context,
                                        uint32_t part)
@@ -79,8 +83,9 @@ static void files_install(v8::Local<v8::Context> context)
     v8::Isolate *isolate = v8::Isolate::GetCurrent();
     v8::Local<v8::Value> parts[] = {
         v8::Object::New(isolate, v8::Null(isolate), nullptr, nullptr, 0),
-        natives_object(context, false)};
-    context->SetEmbedderData(SLOT_FILES, v8::Array::New(isolate, parts, 2));
+        natives_object(context, false), v8::Undefined(isolate)};
+    context->SetEmbedderData(SLOT_FILES,
+                             v8::Array::New(isolate, parts, FILES_PARTS));
 }
 
 /* A file's text as a function, compiled once for all contexts. */
@@ -144,7 +149,7 @@ static v8::MaybeLocal<v8::Value> evaluate(v8::Local<v8::Context> context,
     v8::Local<v8::Object> module = v8::Object::New(isolate);
     v8::Local<v8::Value> exports = v8::Object::New(isolate);
     v8::Local<v8::String> exports_name = text(isolate, "exports");
-    module->Set(context, exports_name, exports).Check();
+    module->CreateDataProperty(context, exports_name, exports).Check();
     v8::Local<v8::Object> natives = natives_for(context, lazy);
     v8::Local<v8::Value> body, use, result;
     if (!natives->Get(context, text(isolate, "use")).ToLocal(&use))
@@ -228,7 +233,8 @@ static v8::MaybeLocal<v8::Value> use_file(v8::Local<v8::Context> context,
             return v8::MaybeLocal<v8::Value>();
         if (files_evaluate(context, &r->engine->scripts, i))
             return made->Get(context, name);
-        made->Delete(context, name).Check();
+        /* where execution was ended V8 does nothing, and nothing is lost */
+        made->Delete(context, name).FromMaybe(false);
         return v8::MaybeLocal<v8::Value>();
     }
     isolate->ThrowException(

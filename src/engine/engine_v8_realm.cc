@@ -62,6 +62,7 @@ void realm_free(struct realm *r)
     {
         v8::Isolate::Scope inside(r->engine->isolate);
         v8::HandleScope handles(r->engine->isolate);
+        wasm_drop(r);
         /* What still refers to the context must not find a dead realm. */
         r->context.Get(r->engine->isolate)
             ->SetAlignedPointerInEmbedderData(SLOT_REALM, nullptr);

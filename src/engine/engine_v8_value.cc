@@ -264,9 +264,11 @@ struct Cloning : v8::ValueSerializer::Delegate,
     v8::MaybeLocal<v8::SharedArrayBuffer>
     GetSharedArrayBufferFromId(v8::Isolate *, uint32_t id) override
     {
-        if (id < shared.size())
-            return shared[id].Get(c->isolate);
-        return v8::MaybeLocal<v8::SharedArrayBuffer>();
+        if (id >= shared.size())
+            return v8::MaybeLocal<v8::SharedArrayBuffer>();
+        /* another object over the same memory */
+        return v8::SharedArrayBuffer::New(
+            c->isolate, shared[id].Get(c->isolate)->GetBackingStore());
     }
     v8::Maybe<uint32_t>
     GetWasmModuleTransferId(v8::Isolate *,

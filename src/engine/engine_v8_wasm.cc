@@ -31,6 +31,16 @@ void wasm_install(v8::Isolate *isolate)
     isolate->SetWasmStreamingCallback(streaming);
 }
 
+/* Whose bytes never end V8 would keep, and the context with it. */
+void wasm_drop(struct realm *r)
+{
+    std::vector<std::shared_ptr<v8::WasmStreaming>> all;
+    all.swap(r->streamings);
+    for (std::shared_ptr<v8::WasmStreaming> &one : all)
+        if (one != nullptr)
+            one->Abort(v8::MaybeLocal<v8::Value>());
+}
+
 /* That compilation, if it still waits. */
 static std::shared_ptr<v8::WasmStreaming> *waiting(struct call *c)
 {

@@ -163,6 +163,15 @@ test("a moved writable stream writes, closes and aborts", async () => {
     await rejects(w.closed, Error);
 });
 
+test("a SharedArrayBuffer is another object over the same memory", () => {
+    const from = new SharedArrayBuffer(4), to = structuredClone(from);
+    ok(to instanceof SharedArrayBuffer && to !== from);
+    new Uint8Array(from)[1] = 7;
+    eq(new Uint8Array(to)[1], 7);
+    const twice = structuredClone([from, from]);
+    ok(twice[0] === twice[1]);
+});
+
 test("a moved TransformStream still transforms", async () => {
     const from = new TransformStream({
         transform(chunk, c) { c.enqueue(chunk + 1); }
