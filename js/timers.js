@@ -21,64 +21,69 @@ const tasks = [];
 let firstTask = 0; // of tasks; those before it are done
 let tasked = false; // a task had the last turn
 
-const before = (a, b) =>
-    a.due < b.due || (a.due === b.due && a.order < b.order);
-
-function place(t, i) {
+/*
+ * Both of these put t at i or where it belongs instead, and call nothing: at
+ * the end of the stack they fail before they have changed anything.
+ */
+function rise(t, i) {
+    while (i > 0) {
+        const up = (i - 1) >> 1, other = heap[up];
+        if ((other.due - t.due || other.order - t.order) < 0)
+            break;
+        heap[i] = other;
+        other.at = i;
+        i = up;
+    }
     heap[i] = t;
     t.at = i;
 }
 
-function rise(t, i) {
-    while (i > 0) {
-        const up = (i - 1) >> 1;
-        if (!before(t, heap[up]))
+// n: how many there are
+function sink(t, i, n) {
+    for (let down; (down = 2 * i + 1) < n;) {
+        let other = heap[down];
+        if (down + 1 < n) {
+            const next = heap[down + 1];
+            if ((next.due - other.due || next.order - other.order) < 0) {
+                other = next;
+                down++;
+            }
+        }
+        if ((t.due - other.due || t.order - other.order) < 0)
             break;
-        place(heap[up], i);
-        i = up;
-    }
-    place(t, i);
-}
-
-function sink(t, i) {
-    for (;;) {
-        let down = 2 * i + 1;
-        if (down >= heap.length)
-            break;
-        if (down + 1 < heap.length && before(heap[down + 1], heap[down]))
-            down++;
-        if (!before(heap[down], t))
-            break;
-        place(heap[down], i);
+        heap[i] = other;
+        other.at = i;
         i = down;
     }
-    place(t, i);
+    heap[i] = t;
+    t.at = i;
 }
 
 function push(t, ms) {
     t.due = native.timerNow() + ms;
     t.order = ++lastOrder;
-    heap.push(t);
-    rise(t, heap.length - 1);
+    rise(t, heap.length);
 }
 
 function take(t) {
-    const last = heap.pop(), i = t.at;
+    const n = heap.length - 1, last = heap[n], i = t.at;
+    if (last !== t) {
+        const up = i > 0 ? heap[(i - 1) >> 1] : last;
+        if ((last.due - up.due || last.order - up.order) < 0)
+            rise(last, i);
+        else
+            sink(last, i, n);
+    }
+    heap.length = n;
     t.at = -1;
-    if (last === t)
-        return;
-    if (i > 0 && before(last, heap[(i - 1) >> 1]))
-        rise(last, i);
-    else
-        sink(last, i);
 }
 
 function arm() {
     const due = tasks.length > 0 ? 0 : heap.length === 0 ? -1 : heap[0].due;
     if (due === armed)
         return;
-    armed = due;
     native.timerWake(due === -1 ? -1 : Math.max(0, due - native.timerNow()));
+    armed = due; // once C knows
 }
 
 // 8.6 timer-initialisation-steps
@@ -91,8 +96,8 @@ function start(ms, repeat, run) {
         id: ++lastId, run, ms, repeat, nesting: nesting + 1,
         due: 0, order: 0, at: -1
     };
-    byId.set(t.id, t);
     push(t, ms);
+    byId.set(t.id, t);
     arm();
     return t.id;
 }
@@ -101,9 +106,9 @@ function clear(id) {
     const t = byId.get(id);
     if (t === undefined)
         return;
-    byId.delete(id);
     if (t.at !== -1)
         take(t);
+    byId.delete(id);
     arm();
 }
 

@@ -64,10 +64,9 @@ test("messages starve no timers, and timers no messages", async () => {
             setTimeout(tick, 0);
     };
     tick();
-    await sleep(30);
+    while (messages < 6 || timers < 3) // or the test takes too long
+        await sleep(1);
     on = false;
-    ok(messages > 5, `${messages} messages`);
-    ok(timers > 2, `${timers} timers`);
 });
 
 test("a buffer is moved with a message", async () => {

@@ -1,6 +1,41 @@
 /* setTimeout, setInterval, queueMicrotask: HTML 8.6 and 8.7. */
 import { test, eq, ok, throws, sleep, run } from "./tap.js";
 
+// Calls fn at the end of the stack, and on each of the way back.
+function atEnd(fn) {
+    let times = 2000;
+    const deeper = (d) => {
+        try {
+            return deeper(d + 1);
+        } catch (e) {
+            if (times-- > 0)
+                try {
+                    fn();
+                } catch { /* it may */ }
+            throw e;
+        }
+    };
+    throws(() => deeper(0), RangeError);
+}
+
+// first of all: what was never called is compiled, which needs more stack
+test("timers set and cleared at the end of the stack keep their order",
+    async () => {
+        const ran = [], ids = [];
+        atEnd(() => setTimeout(() => ran.push(1), 0));
+        for (let i = 0; i < 20; i++) {
+            setTimeout(() => ran.push(2), 100 + i % 7);
+            ids.push(setTimeout(() => ran.push(3), 100 - i % 7));
+        }
+        atEnd(() => {
+            clearTimeout(ids.at(-1));
+            ids.pop();
+        });
+        await sleep(200);
+        ok(ran.includes(1) && !ran.includes(3));
+        eq(ran, ran.slice().sort());
+    });
+
 test("timers run in order of their time, then of their making", async () => {
     const seen = [];
     setTimeout(() => seen.push("c"), 20);
