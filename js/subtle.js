@@ -62,13 +62,9 @@ function checkKey(record, name, usage) {
         fail("InvalidAccessError", `The key is not for "${usage}"`);
 }
 
-function discard(...records) {
-    for (const { id } of records)
-        native.resourceFree(id);
-}
-
 function noUsages(...records) {
-    discard(...records);
+    for (let i = 0; i < records.length; i++)
+        native.resourceFree(records[i].id);
     fail("SyntaxError", "A key must have a usage");
 }
 

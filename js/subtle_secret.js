@@ -209,13 +209,13 @@ function pbkdf2(id, { hash, salt, iterations }, size) {
 
 return {
     "AES-CBC": aes("AES-CBC", CIPHER, {
-        encrypt: (...args) => cbc(true, ...args),
-        decrypt: (...args) => cbc(false, ...args)
+        encrypt: (record, params, data) => cbc(true, record, params, data),
+        decrypt: (record, params, data) => cbc(false, record, params, data)
     }),
     "AES-CTR": aes("AES-CTR", CIPHER, { encrypt: ctr, decrypt: ctr }),
     "AES-GCM": aes("AES-GCM", CIPHER, {
-        encrypt: (...args) => gcm(true, ...args),
-        decrypt: (...args) => gcm(false, ...args)
+        encrypt: (record, params, data) => gcm(true, record, params, data),
+        decrypt: (record, params, data) => gcm(false, record, params, data)
     }),
     "AES-KW": aes("AES-KW", ["wrapKey", "unwrapKey"], {
         wrapKey: (record, params, data) => kw(true, record, data),

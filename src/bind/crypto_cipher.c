@@ -54,6 +54,8 @@ static void aes_end(struct call *c, struct aes *a, bool good)
         ret_bytes_take(c, a->out, a->n);
         return;
     }
+    if (a->out != NULL) /* what was decrypted before the tag was wrong */
+        crypto.OPENSSL_cleanse(a->out, a->n);
     free(a->out);
     ret_null(c);
 }
@@ -272,6 +274,7 @@ static bool gcm_init(struct aes *a, struct slice iv, bool encrypt)
         if (iv.n > LONG_IV_MAX || !hash_key(a, &h))
             return false;
         short_iv(h, iv, other);
+        crypto.OPENSSL_cleanse(&h, sizeof(h));
         iv = (struct slice){(const char *)other, BLOCK};
     }
     /* first the cipher alone: the length must be known before the bytes */

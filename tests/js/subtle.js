@@ -425,4 +425,30 @@ test("a JWK that contradicts itself or the call is a DataError", async () => {
         true, ["sign"]), "SyntaxError");
 });
 
+test("a changed Array iterator is not shown what a key is", async () => {
+    const { value } = Object.getOwnPropertyDescriptor(Array.prototype,
+        Symbol.iterator);
+    const gcm = await aesKey("AES-GCM", "00".repeat(16), "encrypt", "decrypt");
+    const cbc = await aesKey("AES-CBC", "00".repeat(16), "encrypt", "decrypt");
+    const iv = new Uint8Array(16), seen = [];
+    const run = async (key) => {
+        const algorithm = { name: key.algorithm.name, iv };
+        await subtle.decrypt(algorithm, key,
+            await subtle.encrypt(algorithm, key, iv));
+    };
+    Array.prototype[Symbol.iterator] = function () {
+        for (let i = 0; i < this.length; i++)
+            if (this[i]?.extractable !== undefined)
+                seen.push(this[i]);
+        return value.call(this);
+    };
+    try {
+        await run(gcm);
+        await run(cbc);
+    } finally {
+        Array.prototype[Symbol.iterator] = value;
+    }
+    eq(seen.length, 0);
+});
+
 export default { fetch: () => run() };
