@@ -73,14 +73,24 @@ function headline(v) {
     return inspect(v, { depth: 0 });
 }
 
+const AT = "    at ";
+
 // Where it was made, as its stack tells: [file, line, column].
 function placeOf(e) {
     const stack = isObject(e) ? stackOf(e) : undefined;
-    if (typeof stack === "string")
-        for (const [, file, line, column] of
-            stack.matchAll(/^ {4}at (?:.*\()?(.+?):(\d+):(\d+)\)?$/gm))
-            if (!file.startsWith("snapcgi:"))
-                return [file, +line, +column];
+    if (typeof stack !== "string")
+        return ["", 0, 0];
+    // lines of a long message look alike: no more than one look at each place
+    for (const line of stack.split("\n")) {
+        const end = line.startsWith(AT) ? /:(\d+):(\d+)\)?$/.exec(line) : null;
+        if (end === null)
+            continue;
+        const paren = line.lastIndexOf("(", end.index);
+        const file =
+            line.slice(paren < 0 ? AT.length : paren + 1, end.index);
+        if (file !== "" && !file.startsWith("snapcgi:"))
+            return [file, +end[1], +end[2]];
+    }
     return ["", 0, 0];
 }
 

@@ -28,10 +28,10 @@ const LEGACY = NAMES.length; // and up: enum legacy in bind/legacy_decode.h
 const nameOf = (encoding) => NAMES[encoding] ??
     native.use("legacy").legacyName(encoding - LEGACY);
 
-// 4.2 "get an encoding"
+// 4.2 "get an encoding"; no label has two words
 function findEncoding(label) {
-    const name = label.replace(/^[\t\n\f\r ]+|[\t\n\f\r ]+$/g, "")
-        .toLowerCase();
+    const words = label.match(/[^\t\n\f\r ]+/g);
+    const name = words?.length === 1 ? words[0].toLowerCase() : "";
     const found = encodingOf(name);
     if (found !== -1)
         return found;

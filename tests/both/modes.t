@@ -72,14 +72,14 @@ sub same {
     }
 }
 
-# The first line that differs, of each.
+# The lines that only one has, the first few.
 sub difference {
-    my @lists = map { [split(/\n/, $_)] } @_;
-    for my $i (0 .. $#{$lists[1]}) {
-        my ($got, $want) = map { $_->[$i] // '(nothing)' } @lists;
-        return "got: $got\nnot: $want" if $got ne $want;
-    }
-    return 'got: more lines';
+    my ($got, $want) = map { [split(/\n/, $_)] } @_;
+    my %got = map { $_ => 1 } @$got;
+    my %want = map { $_ => 1 } @$want;
+    my @more = (map({ "got: $_" } grep { !$want{$_} } @$got),
+        map({ "not: $_" } grep { !$got{$_} } @$want));
+    return join("\n", @more > 20 ? @more[0 .. 19] : @more);
 }
 
 for my $script (qw(hello binary body classic cookies echo env function

@@ -30,6 +30,15 @@ test("reportError fires an ErrorEvent with what was thrown", () => {
     ok(e.lineno > 20 && e.colno > 10);
 });
 
+test("a message that looks like a stack costs no time of note", () => {
+    const errors = listen("error", quiet);
+    reportError(new Error(`x\n    at ${"(a:1:".repeat(60000)}`));
+    reportError(new Error(`x\n    at ${"(".repeat(300000)}`));
+    const seen = errors.stop();
+    eq(seen.length, 2);
+    ok(seen[0].filename.endsWith("error_events.js"));
+});
+
 test("any value may be reported, but one must be given", () => {
     const errors = listen("error", quiet);
     for (const v of ["text", undefined, null, 0, { a: 1 }])

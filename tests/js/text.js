@@ -206,4 +206,11 @@ test("what is not base64 is an InvalidCharacterError", () => {
     throws(() => atob(), TypeError);
 });
 
+test("a label of many blanks takes no time of note", () => {
+    const blanks = " ".repeat(400000);
+    eq(new TextDecoder(`${blanks}\t utf8 \n${blanks}`).encoding, "utf-8");
+    throws(() => new TextDecoder(`utf${blanks}8`), RangeError);
+    throws(() => new TextDecoder(blanks), RangeError);
+});
+
 export default { fetch: () => run() };
