@@ -230,7 +230,11 @@ static char *utf8_of_latin1(struct call *c, v8::Local<v8::String> s, size_t *n)
     return wide;
 }
 
-/* malloc'd, by guessing high: measuring takes as long as writing. */
+/*
+ * malloc'd, by guessing high: measuring takes as long as writing. Copied then,
+ * and not cut with realloc(), which would keep malloc from learning that such
+ * sizes are usual, and have it ask the kernel each time.
+ */
 static char *utf8_of_utf16(struct call *c, v8::Local<v8::String> s, size_t *n)
 {
     *n = static_cast<size_t>(s->Length()) * 3;
@@ -244,8 +248,11 @@ static char *utf8_of_utf16(struct call *c, v8::Local<v8::String> s, size_t *n)
     if (p == nullptr)
         return nullptr;
     *n = write_utf8(c, s, p, *n);
-    auto *fitting = static_cast<char *>(realloc(p, *n + 1));
-    return fitting != nullptr ? fitting : p;
+    auto *fitting = static_cast<char *>(malloc(*n + 1));
+    if (fitting != nullptr)
+        memcpy(fitting, p, *n);
+    free(p);
+    return fitting;
 }
 
 /* malloc'd and NUL-terminated; NULL after a throw. */
