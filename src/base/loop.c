@@ -7,10 +7,33 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
+
+#define ROOM_AT_FIRST 8
 
 void loop_init(struct loop *l)
 {
+    *l = (struct loop){.count = 0};
+}
+
+void loop_free(struct loop *l)
+{
+    free(l->watches);
+    free(l->fds);
+    loop_init(l);
+}
+
+void loop_clear(struct loop *l)
+{
     l->count = 0;
+}
+
+static void grow(struct loop *l)
+{
+    l->room = l->room == 0 ? ROOM_AT_FIRST : 2 * l->room;
+    size_t n = (size_t)l->room;
+    l->watches = xrealloc(l->watches, n * sizeof(*l->watches));
+    l->fds = xrealloc(l->fds, n * sizeof(*l->fds));
 }
 
 static struct loop_watch *find(struct loop *l, int fd)
@@ -33,6 +56,8 @@ enum err loop_watch(struct loop *l, int fd, short events, loop_fn *fn,
     if (w == NULL) {
         if (l->count == LOOP_MAX)
             return ERR_TOOBIG;
+        if (l->count == l->room)
+            grow(l);
         w = &l->watches[l->count++];
     }
     *w = (struct loop_watch){fd, events, fn, arg};
@@ -49,17 +74,16 @@ bool loop_empty(const struct loop *l)
  * its descriptor before it is called. POLLNVAL is reported like the others:
  * a watch on a closed descriptor must not spin.
  */
-static int dispatch(struct loop *l, const struct pollfd *fds, int n)
+static int dispatch(struct loop *l, int n)
 {
     int called = 0;
     for (int i = 0; i < n; i++) {
-        if (fds[i].revents == 0)
-            continue;
-        struct loop_watch *w = find(l, fds[i].fd);
+        struct pollfd p = l->fds[i];
+        struct loop_watch *w = p.revents != 0 ? find(l, p.fd) : NULL;
         if (w == NULL)
             continue;
-        short got = (short)(fds[i].revents &
-                            (w->events | POLLERR | POLLHUP | POLLNVAL));
+        short got =
+            (short)(p.revents & (w->events | POLLERR | POLLHUP | POLLNVAL));
         if (got == 0)
             continue;
         w->fn(w->arg, w->fd, got);
@@ -70,17 +94,16 @@ static int dispatch(struct loop *l, const struct pollfd *fds, int n)
 
 enum err loop_wait(struct loop *l, uint64_t deadline)
 {
-    struct pollfd fds[LOOP_MAX];
     for (;;) {
         int n = l->count;
         for (int i = 0; i < n; i++)
-            fds[i] = (struct pollfd){.fd = l->watches[i].fd,
-                                     .events = l->watches[i].events};
-        int got = poll(fds, (nfds_t)n, clock_poll_ms(deadline));
+            l->fds[i] = (struct pollfd){.fd = l->watches[i].fd,
+                                        .events = l->watches[i].events};
+        int got = poll(l->fds, (nfds_t)n, clock_poll_ms(deadline));
         if (got < 0)
             return errno == EINTR ? ERR_ABORTED : ERR_IO;
         if (got > 0) {
-            if (dispatch(l, fds, n) > 0)
+            if (dispatch(l, n) > 0)
                 return OK;
         } else if (deadline != 0 && clock_mono() >= deadline) {
             return ERR_TIMEOUT;

@@ -1,9 +1,9 @@
 /*
  * loop.h - waits for descriptors and a moment, on one thread, with poll(2).
  *
- * A request waits for few things at once: its connection, later its
- * subrequests. The loop holds those watches; timers are the caller's (it
- * passes the next deadline).
+ * A request waits for its connection and its subrequests, the supervisor for
+ * its children and those who ask it something. The loop holds those watches;
+ * timers are the caller's (it passes the next deadline).
  */
 #ifndef BASE_LOOP_H
 #define BASE_LOOP_H
@@ -12,11 +12,12 @@
 
 #include <stdint.h>
 
-#define LOOP_MAX 64 /* watches at once; more is ERR_TOOBIG */
+#define LOOP_MAX 65536 /* watches at once; more is ERR_TOOBIG */
 
 /* events: POLLIN, POLLOUT, POLLRDHUP as poll(2) reported them. */
 typedef void loop_fn(void *arg, int fd, short events);
 
+struct pollfd;
 struct loop_watch {
     int fd;
     short events;
@@ -25,11 +26,15 @@ struct loop_watch {
 };
 
 struct loop {
-    struct loop_watch watches[LOOP_MAX];
+    struct loop_watch *watches;
+    struct pollfd *fds; /* of the wait at hand */
     int count;
+    int room; /* in both, grows with what is watched */
 };
 
 void loop_init(struct loop *l);
+void loop_free(struct loop *l);
+void loop_clear(struct loop *l); /* no watch; keeps the memory */
 /* Adds a watch for fd, or replaces the one there; events 0 removes it. */
 enum err loop_watch(struct loop *l, int fd, short events, loop_fn *fn,
                     void *arg);

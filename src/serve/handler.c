@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/loop.h"
 #include "bind/body.h"
 #include "cgi/meta.h"
 #include "serve/app.h"
@@ -32,7 +31,6 @@ struct run {
     struct exchange x;
     struct seat *seat; /* NULL until the application is there */
     struct report rep;
-    struct loop loop;
     char id[17];
     char late[FAULT_LATE_MAX]; /* the reply of handler_rest() */
 
@@ -83,7 +81,7 @@ static void watch(struct run *r, int fd)
         events |= POLLOUT;
     if (fd == r->t->gone_fd && !r->gone)
         events = (short)(events | r->gone_events);
-    loop_watch(&r->loop, fd, events, on_ready, r);
+    loop_watch(&r->h->loop, fd, events, on_ready, r);
 }
 
 static uint64_t sooner(uint64_t a, uint64_t b)
@@ -108,9 +106,9 @@ static enum err wait_once(struct run *r, uint64_t now)
     else if (nothing_pending(r))
         return ERR_EOF;
     until = sooner(until, fetch_wake(f));
-    loop_init(&r->loop);
+    loop_clear(&r->h->loop);
     if (fetch_fd(f) >= 0)
-        loop_watch(&r->loop, fetch_fd(f), POLLIN, on_ready, r);
+        loop_watch(&r->h->loop, fetch_fd(f), POLLIN, on_ready, r);
     /* Before JavaScript knows of the request nobody would look. */
     if (r->open && r->asked) {
         watch(r, r->t->read_fd);
@@ -121,7 +119,7 @@ static enum err wait_once(struct run *r, uint64_t now)
         if (r->write_since != 0)
             until = sooner(until, r->write_since + r->h->config->write_timeout);
     }
-    enum err e = loop_wait(&r->loop, until);
+    enum err e = loop_wait(&r->h->loop, until);
     return e == ERR_IO ? e : OK;
 }
 
@@ -556,11 +554,13 @@ void handler_init(struct handler *h, const struct pool_config *config,
         (struct response_rules){.max_bytes = config->max_response_header,
                                 .allow_sendfile = config->allow_sendfile};
     arena_init(&h->arena);
+    loop_init(&h->loop);
 }
 
 void handler_free(struct handler *h)
 {
     arena_free(&h->arena);
+    loop_free(&h->loop);
 }
 
 void handler_fatal(const char *what)

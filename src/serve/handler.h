@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/config.h"
+#include "base/loop.h"
 #include "cgi/response.h"
 #include "cgi/transport.h"
 
@@ -20,6 +21,7 @@ struct handler {
     struct pool *pool;                /* borrowed */
     struct response_rules rules;
     struct arena arena; /* of the request at hand */
+    struct loop loop;   /* the same */
     int32_t rid;        /* of the last request */
     bool alone;         /* no thread of V8 works beside this one */
     /* Called before a reply is ended, the last moment to have its
