@@ -7,9 +7,9 @@
 #include "bind/fetch_multi.h"
 #include "bind/fetch_transfer.h"
 #include "bind/host.h"
+#include "cgi/headers.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define LOGGED 4 /* hosts named in one line */
 #define ROUNDS 8 /* of a drive: others wait for the loop too */
@@ -153,18 +153,7 @@ void fetch_log(const struct fetch *f)
 
 /* ---- natives ------------------------------------------------------------ */
 
-/* RFC 9110 5.6.2. */
-static bool is_token(struct slice s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        if (!ascii_alpha(c) && !ascii_digit(c) &&
-            (c == '\0' || strchr("!#$%&'*+-.^_`|~", c) == NULL))
-            return false;
-    }
-    return s.n > 0;
-}
-
+/* Wider than headers_value_ok(): Fetch allows other control characters. */
 static bool is_value(struct slice s)
 {
     return slice_find(s, '\r') == s.n && slice_find(s, '\n') == s.n &&
@@ -214,7 +203,7 @@ static bool take_fields(struct call *c, int i, struct transfer_ask *ask)
     for (uint32_t k = 0; good && k < n; k++) {
         struct slice name = arg_list_latin1(c, i, 2 * k);
         struct slice value = slice_trim(arg_list_latin1(c, i, 2 * k + 1));
-        good = is_token(name) && is_value(value) && !is_ours(name);
+        good = headers_name_ok(name) && is_value(value) && !is_ours(name);
         if (!good) {
             throw_type(c, "the field %.*s cannot be sent",
                        (int)(name.n < 64 ? name.n : 64), name.p);
@@ -279,7 +268,7 @@ static void fetch_start(struct call *c)
     struct why why = {.text = ""};
     if (!may_start(c, f))
         return;
-    if (!is_token(ask.method) || !is_value(ask.url)) {
+    if (!headers_name_ok(ask.method) || !is_value(ask.url)) {
         throw_type(c, "the method or the URL is malformed");
         return;
     }
@@ -354,7 +343,7 @@ static void list_fields(struct call *c, struct slice rest)
         struct slice line = next_line(&rest);
         size_t colon = slice_find(line, ':');
         struct slice name = {line.p, colon};
-        if (colon == line.n || !is_token(name))
+        if (colon == line.n || !headers_name_ok(name))
             continue;
         list_latin1(c, name);
         list_latin1(c, slice_trim(slice_from(line, colon + 1)));
