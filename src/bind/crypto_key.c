@@ -109,7 +109,7 @@ static void generate(struct call *c)
     struct key_want want;
     struct slice exponent = {NULL, 0};
     struct key *private, *public;
-    const struct host *host = call_host(c);
+    struct host *host = call_host(c);
     int32_t bits = 0, ids[2];
     if (!want_args(c, &want))
         return;
@@ -130,7 +130,7 @@ static void generate(struct call *c)
     }
     ids[1] = number(c, public);
     if (ids[1] == 0) {
-        restab_drop(&((struct host *)call_host(c))->resources, ids[0]);
+        restab_drop(&host->resources, ids[0]);
         return;
     }
     ret_list(c);
