@@ -33,13 +33,10 @@ static bool hmac(struct call *c, unsigned char *out, unsigned *n)
 
     if (key == NULL)
         return false;
-    struct slice secret = key_secret(key);
     const EVP_MD *md = libcrypto_hash(arg_utf8(c, 1));
-    /* no bytes are none, and not those of the call before */
-    const void *p = secret.n > 0 ? secret.p : "", *in = data.p;
     if (md == NULL)
         throw_type(c, "no such hash");
-    else if (crypto.HMAC(md, p, (int)secret.n, in, data.n, out, n) != NULL)
+    else if (libcrypto_hmac(md, key_secret(key), data, out, n))
         return true;
     else
         ret_null(c);

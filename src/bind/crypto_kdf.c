@@ -9,7 +9,6 @@
 #include "bind/host.h"
 #include "bind/libcrypto.h"
 
-#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,15 +44,6 @@ static bool kdf_args(struct call *c, struct kdf *k)
     return k->md != NULL;
 }
 
-static bool hmac(const struct kdf *k, struct slice key, struct slice data,
-                 unsigned char *out)
-{
-    const void *p = key.n > 0 ? key.p : "", *in = data.p;
-
-    return key.n <= INT_MAX &&
-           crypto.HMAC(k->md, p, (int)key.n, in, data.n, out, NULL) != NULL;
-}
-
 /*
  * RFC 5869 section 2.3. block has room for a hash, info and the counter, and
  * holds the info where it belongs; n is a whole number of hashes.
@@ -65,7 +55,7 @@ static bool expand(const struct kdf *k, struct slice prk, unsigned char *block,
 
     for (size_t done = 0; done < n; done += k->size) {
         block[k->size + info] = (unsigned char)(done / k->size + 1);
-        if (!hmac(k, prk, from, out + done))
+        if (!libcrypto_hmac(k->md, prk, from, out + done, NULL))
             return false;
         memcpy(block, out + done, k->size);
         from = (struct slice){(const char *)block, k->size + info + 1};
@@ -106,7 +96,7 @@ static void hkdf(struct call *c)
     if (block != NULL && out != NULL) {
         if (info.n > 0)
             memcpy(block + k.size, info.p, info.n);
-        good = hmac(&k, k.salt, k.secret, prk) &&
+        good = libcrypto_hmac(k.md, k.salt, k.secret, prk, NULL) &&
                expand(&k, (struct slice){(const char *)prk, k.size}, block,
                       info.n, out, n);
         crypto.OPENSSL_cleanse(prk, sizeof(prk));

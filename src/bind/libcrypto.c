@@ -1,6 +1,8 @@
 /* libcrypto.c - the list of libcrypto.h, filled once. */
 #include "bind/libcrypto.h"
 
+#include <limits.h>
+
 static const char *const names[] = {LIBCRYPTO_FUNCTIONS(LIBRARY_NAME) NULL};
 struct libcrypto crypto;
 static bool opened;
@@ -34,4 +36,13 @@ const EVP_MD *libcrypto_hash(struct slice name)
     if (slice_is(name, "SHA-512"))
         return crypto.EVP_sha512();
     return NULL;
+}
+
+bool libcrypto_hmac(const EVP_MD *md, struct slice key, struct slice data,
+                    unsigned char *out, unsigned *n)
+{
+    /* no bytes are none, and not those of the call before */
+    const void *p = key.n > 0 ? key.p : "", *in = data.p;
+    return key.n <= INT_MAX &&
+           crypto.HMAC(md, p, (int)key.n, in, data.n, out, n) != NULL;
 }

@@ -137,5 +137,9 @@ bool libcrypto_need(struct call *c);
 /* The hash that Web Crypto calls SHA-1, SHA-256, SHA-384 or SHA-512, else
  * NULL. */
 const EVP_MD *libcrypto_hash(struct slice name);
+/* RFC 2104. out: room for a hash; n: its bytes, may be NULL. False: OpenSSL
+ * refused, or the key is longer than it can count. */
+bool libcrypto_hmac(const EVP_MD *md, struct slice key, struct slice data,
+                    unsigned char *out, unsigned *n);
 
 #endif
