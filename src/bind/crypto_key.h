@@ -78,6 +78,9 @@ size_t key_type_width(enum key_type type); /* bytes of a raw key, or 0 */
 /* NULL: no such curve. */
 const struct key_curve *key_curve_of(struct slice name);
 
+/* takes params, which may be NULL; gives what they describe, unchecked: that is
+ * for key_new_pkey(). NULL: OpenSSL refused. */
+EVP_PKEY *key_build(const struct key_want *want, OSSL_PARAM *params);
 /* NULL: too large, or KEY_HELD_MAX is reached. */
 struct key *key_new_secret(struct slice bytes);
 /* takes pkey, which may be NULL. NULL: it is not what is wanted, or its

@@ -14,23 +14,6 @@ static const unsigned char *octets(struct slice s)
 
 /* ---- from ---------------------------------------------------------------- */
 
-/* gives what the builder describes, unchecked, or NULL. */
-static EVP_PKEY *build(const struct key_want *want, OSSL_PARAM_BLD *builder)
-{
-    EVP_PKEY *pkey = NULL;
-    OSSL_PARAM *params = crypto.OSSL_PARAM_BLD_to_param(builder);
-    EVP_PKEY_CTX *ctx = crypto.EVP_PKEY_CTX_new_from_name(
-        NULL, key_type_name(want->type), NULL);
-    int what = want->private ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY;
-    if (params == NULL || ctx == NULL ||
-        crypto.EVP_PKEY_fromdata_init(ctx) <= 0 ||
-        crypto.EVP_PKEY_fromdata(ctx, &pkey, what, params) <= 0)
-        pkey = NULL;
-    crypto.EVP_PKEY_CTX_free(ctx);
-    crypto.OSSL_PARAM_free(params);
-    return pkey;
-}
-
 /*
  * gives a number that the builder has, too: keep it until that is built. A
  * secure one, since OpenSSL wipes the builder's copy of those alone.
@@ -58,7 +41,7 @@ static EVP_PKEY *rsa(const struct key_want *want, const struct key_parts *from)
         good = b[i] != NULL;
     }
     if (good)
-        pkey = build(want, builder);
+        pkey = key_build(want, crypto.OSSL_PARAM_BLD_to_param(builder));
     for (int i = 0; i < KEY_PARTS; i++)
         crypto.BN_clear_free(b[i]);
     crypto.OSSL_PARAM_BLD_free(builder);
@@ -79,7 +62,7 @@ static EVP_PKEY *ec(const struct key_want *want, struct slice point,
             builder, OSSL_PKEY_PARAM_PUB_KEY, point.p, point.n) &&
         (!want->private ||
          (b = push(builder, OSSL_PKEY_PARAM_PRIV_KEY, d)) != NULL))
-        pkey = build(want, builder);
+        pkey = key_build(want, crypto.OSSL_PARAM_BLD_to_param(builder));
     crypto.BN_clear_free(b);
     crypto.OSSL_PARAM_BLD_free(builder);
     return pkey;

@@ -103,6 +103,21 @@ void key_wipe(void *p, size_t n)
     crypto.CRYPTO_free(p, __FILE__, __LINE__);
 }
 
+EVP_PKEY *key_build(const struct key_want *want, OSSL_PARAM *params)
+{
+    EVP_PKEY *pkey = NULL;
+    EVP_PKEY_CTX *ctx =
+        crypto.EVP_PKEY_CTX_new_from_name(NULL, types[want->type].name, NULL);
+    int what = want->private ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY;
+    if (params == NULL || ctx == NULL ||
+        crypto.EVP_PKEY_fromdata_init(ctx) <= 0 ||
+        crypto.EVP_PKEY_fromdata(ctx, &pkey, what, params) <= 0)
+        pkey = NULL;
+    crypto.EVP_PKEY_CTX_free(ctx);
+    crypto.OSSL_PARAM_free(params);
+    return pkey;
+}
+
 /* ---- is it sound? ------------------------------------------------------- */
 
 /*
@@ -227,18 +242,11 @@ static bool set_rsa(EVP_PKEY_CTX *ctx, int32_t bits, struct slice exponent)
 /* gives a copy without the private part. */
 static EVP_PKEY *public_half(const EVP_PKEY *pair, enum key_type type)
 {
+    struct key_want want = {.type = type};
     OSSL_PARAM *params = NULL;
-    EVP_PKEY *half = NULL;
-    EVP_PKEY_CTX *ctx =
-        crypto.EVP_PKEY_CTX_new_from_name(NULL, types[type].name, NULL);
-    if (ctx == NULL ||
-        !crypto.EVP_PKEY_todata(pair, EVP_PKEY_PUBLIC_KEY, &params) ||
-        crypto.EVP_PKEY_fromdata_init(ctx) <= 0 ||
-        crypto.EVP_PKEY_fromdata(ctx, &half, EVP_PKEY_PUBLIC_KEY, params) <= 0)
-        half = NULL;
-    crypto.OSSL_PARAM_free(params);
-    crypto.EVP_PKEY_CTX_free(ctx);
-    return half;
+    if (!crypto.EVP_PKEY_todata(pair, EVP_PKEY_PUBLIC_KEY, &params))
+        return NULL; /* and there are no params */
+    return key_build(&want, params);
 }
 
 /* The watchdog is first: a script that is late must not go on. */
