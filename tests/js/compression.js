@@ -1,17 +1,7 @@
-import { test, eq, throws, rejects, run } from "./tap.js";
+import { test, eq, throws, rejects, streamOf, run } from "./tap.js";
 
 const FORMATS = ["deflate", "deflate-raw", "gzip"];
 const utf8 = (text) => new TextEncoder().encode(text);
-
-function streamOf(...chunks) {
-    return new ReadableStream({
-        start(controller) {
-            for (const chunk of chunks)
-                controller.enqueue(chunk);
-            controller.close();
-        }
-    });
-}
 
 async function all(stream) {
     return new Uint8Array(await new Response(stream).arrayBuffer());

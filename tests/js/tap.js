@@ -76,6 +76,17 @@ export async function rejects(promise, type = undefined) {
 export const sleep = (ms) =>
     new Promise((resolve) => setTimeout(resolve, ms));
 
+/* A stream of these chunks, and its end. */
+export function streamOf(...chunks) {
+    return new ReadableStream({
+        start(controller) {
+            for (const chunk of chunks)
+                controller.enqueue(chunk);
+            controller.close();
+        }
+    });
+}
+
 const LIMIT = 5000; // ms for one test
 
 async function one(fn) {

@@ -1,16 +1,6 @@
-import { test, eq, throws, rejects, run } from "./tap.js";
+import { test, eq, throws, rejects, streamOf, run } from "./tap.js";
 
 const bytes = (...list) => Uint8Array.from(list);
-
-function streamOf(...chunks) {
-    return new ReadableStream({
-        start(controller) {
-            for (const chunk of chunks)
-                controller.enqueue(chunk);
-            controller.close();
-        }
-    });
-}
 
 async function all(stream) {
     const list = [];
