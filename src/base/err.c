@@ -46,15 +46,26 @@ enum err why_set(struct why *w, enum err e, const char *fmt, ...)
     return e;
 }
 
+static void (*words)(const char *what);
+
+void die_words(void (*fn)(const char *what))
+{
+    words = fn;
+}
+
 /* Straight to stderr: the log may be what failed. */
 _Noreturn void die(const char *fmt, ...)
 {
+    char text[512];
+    void (*fn)(const char *what) = words;
     va_list ap;
     va_start(ap, fmt);
-    fputs("snapcgi: ", stderr);
-    vfprintf(stderr, fmt, ap);
-    fputc('\n', stderr);
+    vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
+    fprintf(stderr, "snapcgi: %s\n", text);
+    words = NULL; /* fn may die, too */
+    if (fn != NULL)
+        fn(text);
     abort();
 }
 

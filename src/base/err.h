@@ -48,6 +48,12 @@ enum err why_set(struct why *w, enum err e, const char *fmt, ...)
 /* Ends the process: an impossible state, or no memory for a small thing. */
 void die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
+/*
+ * Before die() ends the process it calls fn, once, with what is said: last
+ * words to a client. fn gets by without memory; NULL: nobody.
+ */
+void die_words(void (*fn)(const char *what));
+
 /* States what cannot be otherwise; kept in release builds. */
 #define must(cond)                                                             \
     ((cond) ? (void)0 : die("%s:%d: must(%s)", __FILE__, __LINE__, #cond))
