@@ -1,30 +1,41 @@
 /*
- * log.c - one write(2) per line, so that lines of many processes stay whole.
+ * log.c - messages to lines, in the form that their sink wants.
  */
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/line.h"
+#include "base/sink.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES PIPE_BUF /* a longer text is cut and says so */
-#define CUT "..."
+#define IDENT "snapcgi"
+#define COLUMN_MAX 512 /* bytes of a column, escaped */
 
 static struct {
-    const char *path; /* borrowed; NULL is stderr */
-    int fd;
+    struct sink sink;
     enum log_level least;
+    enum log_format format;
+    enum syslog_facility facility;
+    char ident[65];
     char pool[65];
     char request[129];
-    uint64_t dropped;
-} self = {.fd = STDERR_FILENO, .least = LOG_NOTICE};
+    char function[257];
+    uint64_t told; /* of sink.lost */
+} self = {.sink = SINK_UNOPENED, .least = LOG_NOTICE, .ident = IDENT};
+
+/* RFC 5424 6.2.1, which RFC 3164 and the journal share. */
+static const int severities[] = {
+    [LOG_DEBUG] = 7, [LOG_INFO] = 6,  [LOG_NOTICE] = 5,
+    [LOG_WARN] = 4,  [LOG_ERROR] = 3,
+};
+static const int facilities[] = {
+    [FACILITY_DAEMON] = 3, [FACILITY_USER] = 1, [FACILITY_LOCAL0] = 16};
 
 static const char *const level_names[] = {
     [LOG_DEBUG] = "debug", [LOG_INFO] = "info",   [LOG_NOTICE] = "notice",
@@ -32,53 +43,46 @@ static const char *const level_names[] = {
 };
 #define LEVELS (sizeof(level_names) / sizeof(level_names[0]))
 
-static enum err open_file(const char *path, int *out, struct why *why)
+/* ---- where it goes ----------------------------------------------------- */
+
+static void use_sink(struct sink s)
 {
-    /* Non-blocking: the path may be a FIFO whose reader is slow. */
-    int fd = open(
-        path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-        0640);
-    if (fd < 0)
-        return why_set(why, ERR_IO, "cannot open the log %s: %s", path,
-                       strerror(errno));
-    *out = fd;
-    return OK;
+    s.lost = self.sink.lost; /* since the start, whatever the target */
+    s.error = self.sink.error;
+    sink_close(&self.sink);
+    self.sink = s;
 }
 
-enum err log_open(const char *path, enum log_level least, struct why *why)
+enum err log_open(const struct log_options *o, struct why *why)
 {
-    int fd = STDERR_FILENO;
-    bool file = strcmp(path, "stderr") != 0;
-    enum err e = file ? open_file(path, &fd, why) : OK;
+    struct sink s;
+    enum err e = sink_open(&s, o->target, why);
     if (e != OK)
         return e;
-    log_close();
-    self.path = file ? path : NULL;
-    self.fd = fd;
-    self.least = least;
+    tzset(); /* syslog wants local time, and a chroot has no zones */
+    use_sink(s);
+    self.least = o->least;
+    self.format = o->format;
+    self.facility = o->facility;
+    snprintf(self.ident, sizeof(self.ident), "%s",
+             o->ident != NULL ? o->ident : IDENT);
     return OK;
 }
 
-/* The old file stays in use when the new one cannot be opened. */
 enum err log_reopen(struct why *why)
 {
-    int fd = -1;
-    if (self.path == NULL)
-        return OK;
-    enum err e = open_file(self.path, &fd, why);
-    if (e != OK)
-        return e;
-    close(self.fd);
-    self.fd = fd;
-    return OK;
+    return sink_reopen(&self.sink, why);
+}
+
+void log_use(int fd)
+{
+    sink_use(&self.sink, fd);
 }
 
 void log_close(void)
 {
-    if (self.path != NULL)
-        close(self.fd);
-    self.path = NULL;
-    self.fd = STDERR_FILENO;
+    use_sink((struct sink)SINK_UNOPENED);
+    self.format = LOG_FORMAT_TEXT;
 }
 
 void log_set_level(enum log_level least)
@@ -93,89 +97,178 @@ bool log_wants(enum log_level level)
 
 int log_fd(void)
 {
-    return self.fd;
+    return self.sink.fd;
 }
 
-void log_about(const char *pool, const char *request)
+int log_file_fd(void)
+{
+    return self.sink.kind == SINK_FILE ? self.sink.fd : -1;
+}
+
+/* Of what is too long the end, from a character's first byte on. */
+static void keep_end(char *out, size_t size, const char *s)
+{
+    size_t n = strlen(s);
+    if (n >= size) {
+        s += n - (size - 1);
+        while (((unsigned char)*s & 0xc0) == 0x80)
+            s++;
+    }
+    snprintf(out, size, "%s", s);
+}
+
+void log_about(const char *pool, const char *request, const char *function)
 {
     snprintf(self.pool, sizeof(self.pool), "%s", pool != NULL ? pool : "");
     snprintf(self.request, sizeof(self.request), "%s",
              request != NULL ? request : "");
+    keep_end(self.function, sizeof(self.function),
+             function != NULL ? function : "");
 }
 
-struct line {
-    char text[LINE_MAX_BYTES];
-    size_t n;
-};
+/* ---- forms ------------------------------------------------------------- */
 
-/* False when it did not fit; room for the mark and the line end is kept. */
-static bool line_put(struct line *l, const char *p, size_t n)
+static void put_column(struct line *l, const char *s)
 {
-    if (n > sizeof(l->text) - sizeof(CUT) - l->n)
-        return false;
-    memcpy(l->text + l->n, p, n);
-    l->n += n;
-    return true;
+    line_column(l, slice_of(s), LINE_COLUMN, COLUMN_MAX, "-");
 }
 
-static bool line_byte(struct line *l, unsigned char c)
+static void put_json(struct line *l, const char *name, const char *s)
 {
-    char esc[8];
-    if (c == '\n')
-        return line_put(l, "\\n", 2);
-    if (c >= 0x20 && c != 0x7f)
-        return line_put(l, (const char *)&c, 1);
-    int n = snprintf(esc, sizeof(esc), "\\x%02x", (unsigned)c);
-    return line_put(l, esc, (size_t)n);
+    line_printf(l, ",\"%s\":", name);
+    line_json(l, slice_of(s), COLUMN_MAX);
 }
 
-static void line_head(struct line *l, enum log_level level, uint64_t when)
+static const char *as_object(struct line *l, enum log_level level,
+                             uint64_t when, struct slice text)
 {
     char stamp[25];
     clock_stamp(when, stamp);
-    const char *parts[] = {stamp, level_names[level],
-                           self.pool[0] != '\0' ? self.pool : "-",
-                           self.request[0] != '\0' ? self.request : "-"};
-    l->n = 0;
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        for (const char *p = parts[i]; *p != '\0'; p++)
-            line_byte(l, (unsigned char)*p);
-        line_put(l, " ", 1);
-    }
+    line_printf(l, "{\"time\":\"%s\",\"level\":\"%s\"", stamp,
+                level_names[level]);
+    put_json(l, "pool", self.pool);
+    line_printf(l, ",\"pid\":%ld", (long)getpid());
+    put_json(l, "request", self.request);
+    put_json(l, "function", self.function);
+    line_put(l, ",\"message\":\"");
+    line_text(l, text, LINE_JSON, sizeof(l->text));
+    return "\"}";
 }
 
-/*
- * stderr may be a pipe in blocking mode that others share, so its flags stay
- * as they are and poll(2) is asked instead: a writable pipe takes PIPE_BUF
- * bytes at once, see pipe(7).
- */
-static bool write_now(const char *p, size_t n)
+static void put_text(struct line *l, enum log_level level, bool pid,
+                     struct slice text)
 {
-    struct pollfd pfd = {.fd = self.fd, .events = POLLOUT};
-    if (poll(&pfd, 1, 0) < 1 || (pfd.revents & POLLOUT) == 0)
-        return false;
-    ssize_t got;
-    do
-        got = write(self.fd, p, n);
-    while (got < 0 && errno == EINTR);
-    return got == (ssize_t)n;
+    line_printf(l, "%s ", level_names[level]);
+    put_column(l, self.pool);
+    if (pid)
+        line_printf(l, "[%ld]", (long)getpid());
+    line_put(l, " ");
+    put_column(l, self.request);
+    line_put(l, " ");
+    put_column(l, self.function);
+    line_put(l, " ");
+    line_text(l, text, LINE_TEXT, sizeof(l->text));
+}
+
+/* RFC 3164 4.1. */
+static void put_syslog_head(struct line *l, enum log_level level, uint64_t when)
+{
+    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    time_t s = (time_t)(when / NS_PER_S);
+    struct tm t = {.tm_mon = 0};
+    localtime_r(&s, &t);
+    line_printf(l, "<%d>%s %2d %02d:%02d:%02d %s[%ld]: ",
+                facilities[self.facility] * 8 + severities[level],
+                months[t.tm_mon], t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec,
+                self.ident, (long)getpid());
+}
+
+static void put_field(struct line *l, const char *name, const char *s)
+{
+    if (s[0] == '\0')
+        return;
+    line_printf(l, "%s=", name);
+    line_text(l, slice_of(s), LINE_TEXT, COLUMN_MAX);
+    line_put(l, "\n");
+}
+
+/* No value has a line end in it, so the plain form will do. */
+static void put_journal_head(struct line *l, enum log_level level)
+{
+    line_printf(l, "PRIORITY=%d\n", severities[level]);
+    put_field(l, "SYSLOG_IDENTIFIER", self.ident);
+    put_field(l, "SNAPCGI_POOL", self.pool);
+    put_field(l, "SNAPCGI_REQUEST", self.request);
+    put_field(l, "SNAPCGI_FUNCTION", self.function);
+    line_put(l, "MESSAGE=");
+}
+
+static void put_stamp(struct line *l, uint64_t when)
+{
+    char stamp[25];
+    clock_stamp(when, stamp);
+    line_printf(l, "%s ", stamp);
+}
+
+static void compose(struct line *l, enum log_level level, uint64_t when,
+                    struct slice text)
+{
+    enum sink_kind kind = self.sink.kind;
+    const char *tail = "";
+    line_begin(l);
+    if (kind == SINK_JOURNAL) {
+        put_journal_head(l, level);
+        line_text(l, text, LINE_TEXT, sizeof(l->text));
+        line_end(l, "\n");
+        return;
+    }
+    if (kind == SINK_SYSLOG)
+        put_syslog_head(l, level, when);
+    if (self.format == LOG_FORMAT_JSON) {
+        tail = as_object(l, level, when, text);
+    } else {
+        if (kind != SINK_SYSLOG)
+            put_stamp(l, when);
+        put_text(l, level, kind != SINK_SYSLOG, text);
+    }
+    line_end(l, tail);
+    if (kind != SINK_SYSLOG)
+        line_end(l, "\n");
+}
+
+/* ---- writing ----------------------------------------------------------- */
+
+static bool put_line(enum log_level level, uint64_t when, struct slice text)
+{
+    struct line l;
+    compose(&l, level, when, text);
+    return sink_write(&self.sink, l.text, l.n);
+}
+
+/* False: still none goes out, and a gap must not go unmarked. */
+static bool tell_lost(uint64_t when)
+{
+    char text[128];
+    uint64_t lost = self.sink.lost - self.told;
+    if (lost == 0)
+        return true;
+    int n = snprintf(text, sizeof(text), "%llu line%s of this log %s lost: %s",
+                     (unsigned long long)lost, lost == 1 ? "" : "s",
+                     lost == 1 ? "was" : "were",
+                     self.sink.error == EAGAIN ? "its reader was too slow"
+                                               : strerror(self.sink.error));
+    if (!put_line(LOG_WARN, when, (struct slice){text, (size_t)n}))
+        return false; /* and this failure counts for the line at hand */
+    self.told = self.sink.lost;
+    return true;
 }
 
 static void write_line(enum log_level level, uint64_t when, struct slice text)
 {
-    struct line l;
     int saved = errno; /* callers log before they look at it */
-    line_head(&l, level, when);
-    for (size_t i = 0; i < text.n; i++) {
-        if (!line_byte(&l, (unsigned char)text.p[i])) {
-            memcpy(l.text + l.n, CUT, sizeof(CUT) - 1);
-            l.n += sizeof(CUT) - 1;
-            break;
-        }
-    }
-    l.text[l.n++] = '\n';
-    if (!write_now(l.text, l.n))
-        self.dropped++;
+    if (tell_lost(when))
+        put_line(level, when, text);
     errno = saved;
 }
 
@@ -203,7 +296,7 @@ void log_lines(enum log_level level, struct slice text)
 
 void log_at(enum log_level level, const char *fmt, ...)
 {
-    char text[LINE_MAX_BYTES];
+    char text[PIPE_BUF];
     if (!log_wants(level))
         return;
     int saved = errno;
@@ -218,9 +311,33 @@ void log_at(enum log_level level, const char *fmt, ...)
                                                  : sizeof(text) - 1});
 }
 
-uint64_t log_dropped(void)
+bool log_send(struct sink *to, enum log_level level, struct slice line)
 {
-    return self.dropped;
+    char text[2 * PIPE_BUF];
+    struct line head;
+    int saved = errno;
+    if (to->kind == SINK_SYSLOG || to->kind == SINK_JOURNAL) {
+        line_begin(&head);
+        if (to->kind == SINK_JOURNAL)
+            put_journal_head(&head, level);
+        else
+            put_syslog_head(&head, level, clock_real());
+        if (to->kind == SINK_SYSLOG && line.n > 0 && line.p[line.n - 1] == '\n')
+            line.n--;
+        if (line.n > PIPE_BUF)
+            line.n = PIPE_BUF;
+        memcpy(text, head.text, head.n);
+        memcpy(text + head.n, line.p, line.n);
+        line = (struct slice){text, head.n + line.n};
+    }
+    bool ok = sink_write(to, line.p, line.n);
+    errno = saved;
+    return ok;
+}
+
+uint64_t log_lost(void)
+{
+    return self.sink.lost;
 }
 
 bool log_level_parse(const char *name, enum log_level *out)
