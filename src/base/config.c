@@ -116,7 +116,7 @@ void config_init(struct config *c)
     *c = (struct config){.path = NULL};
     arena_init(&c->arena);
     for (const struct config_key *k = config_table(); k->name != NULL; k++)
-        if (config_takes(k, "global"))
+        if (k->fallback[0] != '\0' && config_takes(k, "global"))
             must(config_value_parse(k, k->fallback, c, NULL, NULL, NULL) == OK);
     pool_defaults(&c->cgi, "cgi");
 }
@@ -342,6 +342,8 @@ static void check_pool(struct reader *r, const struct section *s)
         mistake(r, "this pool has neither app nor root");
     if (p->spare > p->spare_max)
         mistake(r, "spare is more than spare_max");
+    if (p->pm == PM_DYNAMIC && p->min_spare_servers > p->max_spare_servers)
+        mistake(r, "min_spare_servers is more than max_spare_servers");
     for (const struct section *o = r->sections; o != s; o = o->next) {
         const struct pool_config *other = o->base;
         if (p->listen != NULL && o->kind != NULL &&

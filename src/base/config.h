@@ -15,7 +15,11 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* The order is that of the words in the table. */
 enum reset_mode { RESET_CONTEXT, RESET_ISOLATE, RESET_NONE };
+enum pm_mode { PM_DYNAMIC, PM_STATIC, PM_ONDEMAND };
+enum keep_mode { KEEP_AUTO, KEEP_ON, KEEP_OFF };
+enum seccomp_mode { SECCOMP_AUTO, SECCOMP_ON, SECCOMP_OFF };
 
 /* Settings of one [pool NAME], or of [cgi] (one process, one request). */
 struct pool_config {
@@ -28,6 +32,30 @@ struct pool_config {
     const char *listen_group;
     unsigned listen_mode; /* of a unix socket, octal */
 
+    enum pm_mode pm;
+    uint64_t max_children; /* worker processes, at most */
+    uint64_t start_servers;
+    uint64_t min_spare_servers;
+    uint64_t max_spare_servers;
+    uint64_t max_spawn_rate;       /* new workers at once */
+    uint64_t process_idle_timeout; /* ns, with PM_ONDEMAND */
+    uint64_t max_requests_jitter;  /* percent of max_requests */
+    uint64_t queue_limit; /* connections waiting; 0: 3/4 of the backlog */
+    uint64_t retry_after; /* ns, said to whom is turned away */
+    enum keep_mode keep_conn;
+
+    const char *user;   /* NULL: the supervisor's own */
+    const char *group;  /* NULL: the user's */
+    const char *groups; /* with blanks between; NULL: the user's */
+    const char *chroot; /* or NULL */
+    const char *chdir;  /* or NULL */
+    unsigned umask;
+    uint64_t rlimit_files; /* 0: as inherited */
+    uint64_t rlimit_core;  /* bytes; over 0 the process may be dumped */
+    uint64_t rlimit_as;    /* bytes, 0 without limit */
+    enum seccomp_mode seccomp;
+    const char *keep_env; /* names with blanks between */
+
     const char *app;        /* one application's file, or NULL */
     const char *root;       /* where scripts may be, or NULL */
     const char *extensions; /* ".js .mjs" */
@@ -36,14 +64,19 @@ struct pool_config {
     uint64_t spare;        /* contexts or isolates kept ready, at least */
     uint64_t spare_max;    /* and at most, under demand */
     uint64_t max_apps;     /* applications held; the least recently used goes */
-    uint64_t max_requests; /* of one isolate, 0 endless */
+    uint64_t max_requests; /* of a worker or lone isolate, 0 endless */
     bool watch;            /* reload an application whose files changed */
 
-    uint64_t request_timeout;    /* ns; all times here */
-    uint64_t wait_until_timeout; /* after the reply */
-    uint64_t header_timeout;     /* from connect to the last parameter */
-    uint64_t body_timeout;       /* between two pieces of the body */
-    uint64_t write_timeout;      /* between two writes that got on */
+    uint64_t request_timeout;     /* ns; all times here */
+    uint64_t wait_until_timeout;  /* after the reply */
+    uint64_t header_timeout;      /* from connect to the last parameter */
+    uint64_t body_timeout;        /* between two pieces of the body */
+    uint64_t write_timeout;       /* between two writes that got on */
+    uint64_t cpu_limit;           /* of one request, 0 none */
+    uint64_t kill_grace;          /* from request_timeout to SIGKILL */
+    uint64_t slowlog_timeout;     /* 0 off */
+    uint64_t slowlog_trace_depth; /* frames */
+    const char *slowlog;          /* as log.h names targets, or NULL */
 
     uint64_t heap_limit; /* bytes; all sizes here */
     uint64_t buffer_limit;
@@ -51,6 +84,7 @@ struct pool_config {
     uint64_t max_params; /* count */
     uint64_t max_param_bytes;
     uint64_t max_response_header;
+    uint64_t max_response; /* bytes of a reply's body */
 
     const char *fetch_allow; /* as netlist.h reads it */
     const char *fetch_deny;  /* the same, or NULL */
@@ -63,6 +97,13 @@ struct pool_config {
     bool trust_forwarded;
     bool allow_sendfile;
 
+    const char *access_log;      /* as log.h names targets, or NULL */
+    const char *access_format;   /* "json", or letters */
+    const char *access_suppress; /* paths with blanks between, or NULL */
+    const char *status_path;     /* answered by any worker, or NULL */
+    const char *ping_path;       /* the same */
+    const char *ping_response;
+
     const char *env_file;   /* NAME=value lines, read with the rest */
     const char *const *env; /* name, value, ..., NULL; never NULL itself */
 };
@@ -71,8 +112,22 @@ struct config {
     struct arena arena;
     const char *path; /* of the file, for messages */
 
-    const char *error_log; /* "stderr" or a file */
+    const char *error_log; /* as log.h names targets */
     enum log_level log_level;
+    enum log_format log_format;
+    const char *syslog_ident;
+    enum syslog_facility syslog_facility;
+
+    const char *pid;           /* path of the pid file, or NULL */
+    bool daemonize;            /* go to the background once started */
+    const char *control;       /* path of the control socket, or NULL */
+    struct pool_config status; /* its socket only: listen is NULL for none */
+    const char *status_user;   /* of the process that answers there */
+
+    uint64_t process_max; /* workers of all pools, 0 without limit */
+    uint64_t emergency_restart_threshold; /* 0 off */
+    uint64_t emergency_restart_interval;  /* ns */
+    uint64_t process_control_timeout;     /* ns that draining may take */
 
     struct pool_config cgi;
     struct pool_config *pools;

@@ -255,9 +255,17 @@ static enum err parse_path(const struct input *in)
 
 static enum err parse_log(const struct input *in)
 {
-    if (slice_is(in->text, "stderr"))
-        return keep(in, "stderr");
+    static const char *const words[] = {"stderr", "syslog", "journal"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (slice_is(in->text, words[i]))
+            return keep(in, words[i]);
     return parse_path(in);
+}
+
+/* What a line of the file can hold; who uses it looks closer. */
+static enum err parse_line(const struct input *in)
+{
+    return keep(in, in->string);
 }
 
 /* Of a user or group: as useradd(8) allows them, or a number. */
@@ -356,6 +364,8 @@ static const struct type types[] = {
     {"log", parse_log, print_string},
     {"listen", parse_listen, print_string},
     {"name", parse_name, print_string},
+    {"names", parse_line, print_string},
+    {"line", parse_line, print_string},
     {"extensions", parse_extensions, print_string},
     {"hosts", parse_hosts, print_string},
 };

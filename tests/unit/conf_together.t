@@ -7,9 +7,12 @@ use Snap;
 use Test::More;
 
 # The table in src/base/config_table.c, the sample file and the manual page
-# name the same keys, in the same sections, with the same defaults.
+# name the same keys, in the same sections, with the same defaults. The page
+# has the same choices, units and ranges, too.
 
-# What the table says: section => { key => default }.
+# What the table says: section => { key => default }, and each key's type.
+my %type;
+
 sub from_table {
     my %keys;
     open(my $p, '-|', program(), 'check', '--keys') or die "cannot run: $!";
@@ -18,6 +21,7 @@ sub from_table {
         my ($name, $section, $type, $default, $help) = split /\t/, $row, -1;
         like($help, qr/^[A-Z].*\.$/, "the help of $name is a sentence");
         $keys{$_}{$name} = $default for split /\+/, $section;
+        $type{$name} = $type;
     }
     close($p);
     is($?, 0, 'check --keys ends well');
@@ -38,7 +42,19 @@ sub from_sample {
     return \%keys;
 }
 
+# Text as a reader of the page sees it.
+sub plain {
+    my ($text) = @_;
+    $text =~ s/\\&//g;
+    $text =~ s/\\\(dq/"/g;
+    $text =~ s/\\e/\\/g;
+    return $text;
+}
+
 # What the page says: items with "The default is", and the list for [cgi].
+# Of an item: what may stand after the =, and its text.
+my (%values, %text);
+
 sub from_page {
     my (%keys, $part, $key);
     my $name = qr/([a-z][a-z_.]*(?=[ ])|env\[ Ns Ar NAME Ns Ic \\&\])/;
@@ -47,18 +63,37 @@ sub from_page {
     while (defined(my $line = shift @lines)) {
         if ($line =~ /^\.Sh (\w+)/) {
             ($part, $key) = ($part{$1}, undef);
+        } elsif ($line eq '.Pp' && ($part // '') eq 'cgi') {
+            undef $part; # the list is over
         } elsif ($part && $line =~ ($part eq 'cgi'
-                ? qr/^\.Ic $name?([a-z_]*)/ : qr/^\.It Ic $name /)) {
+                ? qr/^\.Ic $name?([a-z_]*)/ : qr/^\.It Ic $name (?:No = (.+))?/)) {
             $key = $1 // $2;
             $key = 'env[NAME]' if $key =~ /^env\[/;
+            $values{$key} = $2 if $part ne 'cgi';
+            ok(!exists $keys{$part}{$key}, "the page has $key of $part once");
             $keys{$part}{$key} = $part eq 'cgi' ? $keys{pool}{$key} : undef;
         } elsif ($key && $line eq 'The default is') {
-            ($keys{$part}{$key}) = $lines[0] =~ /^\.Cm (.+) \.$/;
+            ($keys{$part}{$key}) = plain($lines[0]) =~ /^\.Cm (.+) \.$/;
         } elsif ($key && $line =~ /^There is no default\b/) {
             $keys{$part}{$key} = '';
+        } elsif ($part && $part ne 'cgi' && $key) {
+            $text{$key} .= plain($line) . ' ';
         }
     }
     return \%keys;
+}
+
+my $dir = temp_dir();
+
+# Least and most of a number, as the program itself complains.
+sub range_of {
+    my ($key, $pool) = @_;
+    my $most = '9' x 25;
+    my $file = write_file("$dir/range.conf",
+        ($pool ? "[pool a]\nlisten = 9000\nroot = /\n" : "[global]\n")
+        . "$key = $most\n");
+    return run_program(['check', '-c', $file])->{err}
+        =~ /^\S+ \Q$key\E = $most is out of range \((.+)\)$/m ? $1 : undef;
 }
 
 plan skip_all => 'snapcgi is not built' if !-x program();
@@ -78,6 +113,21 @@ for my $section (qw(global pool cgi)) {
     }
 }
 
+for my $key (sort keys %type) {
+    my $type = $type{$key};
+    if ($type =~ /\|/) {
+        is($values{$key} =~ s/^Cm | //gr, $type,
+            "the page has the choices of $key");
+    } elsif ($type =~ /^(?:bool|time|size|count)$/) {
+        is($values{$key}, "Ar $type", "the page has the unit of $key");
+        next if $type eq 'bool';
+        my $range = range_of($key, exists $table->{pool}{$key});
+        ok(defined $range, "$key has a range");
+        like($text{$key}, qr/(?<!\w)\Q$range\E(?!\w)/,
+            "the page has the range of $key");
+    }
+}
+
 is(system("'" . program() . "' check -c '" . source('conf/snapcgi.conf')
     . "' >/dev/null"), 0, 'the sample is valid as it is');
 
@@ -85,7 +135,7 @@ is(system("'" . program() . "' check -c '" . source('conf/snapcgi.conf')
 my $all = read_file(source('conf/snapcgi.conf'));
 $all =~ s/^;(?=[a-z\[])//mg;
 $all =~ s/^(app|env_file|error_log) = .*//mg;
-my $file = write_file(temp_dir() . '/all.conf', $all);
+my $file = write_file("$dir/all.conf", $all);
 is(system("'" . program() . "' check -c '$file' >/dev/null"), 0,
     'the sample is valid with its examples');
 

@@ -419,6 +419,161 @@ static void spare_is_at_most_spare_max(void **state)
         "/etc/s.conf:1: spare is more than spare_max\n");
 }
 
+static void keys_may_have_the_prefix_of_php_fpm(void **state)
+{
+    struct t *t = *state;
+    good(t, "[global]\npm.log_level = debug\n" POOL
+            "pm = ondemand\npm.max_children = 3\npm.listen.mode = 0600\n"
+            "pm.process_idle_timeout = 1m\npm.request_timeout = 2s\n");
+    assert_int_equal(t->c.log_level, LOG_DEBUG);
+    assert_int_equal(t->c.pools[0].pm, PM_ONDEMAND);
+    assert_int_equal(t->c.pools[0].max_children, 3);
+    assert_int_equal(t->c.pools[0].listen_mode, 0600);
+    assert_true(t->c.pools[0].process_idle_timeout == 60 * NS_PER_S);
+    assert_true(t->c.pools[0].request_timeout == 2 * NS_PER_S);
+}
+
+static void a_key_with_and_without_the_prefix_is_the_same(void **state)
+{
+    bad(*state, POOL "max_children = 3\npm.max_children = 4\n",
+        "/etc/s.conf:5: pm.max_children is set on line 4 already\n");
+}
+
+static void the_prefix_makes_no_key_of_what_is_none(void **state)
+{
+    bad(*state, POOL "pm. = 1\npm.pm.spare = 1\npm.nonsense = 1\n",
+        "/etc/s.conf:4: unknown key pm.; did you mean pm?\n"
+        "/etc/s.conf:5: unknown key pm.pm.spare\n"
+        "/etc/s.conf:6: unknown key pm.nonsense\n");
+}
+
+static void env_values_have_no_prefix(void **state)
+{
+    bad(*state, POOL "pm.env[A] = topsecret\npm.env[NAME] = topsecret\n",
+        "/etc/s.conf:4: unknown key pm.env[A]\n"
+        "/etc/s.conf:5: unknown key pm.env[NAME]\n");
+}
+
+static void a_log_goes_to_a_word_or_a_path(void **state)
+{
+    static const char *const words[] = {"stderr", "syslog", "journal"};
+    struct t *t = *state;
+    char text[200];
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        snprintf(text, sizeof(text),
+                 "[global]\nerror_log = %s\n" POOL "access.log = %s\n",
+                 words[i], words[i]);
+        good(t, text);
+        assert_string_equal(t->c.error_log, words[i]);
+        assert_string_equal(t->c.pools[0].access_log, words[i]);
+    }
+    /* Only the whole word in lower case is one. */
+    good(t, "[global]\nerror_log = Syslog\n" POOL
+            "access.log = /syslog\nslowlog = log/slow\n");
+    assert_string_equal(t->c.error_log, "/etc/Syslog");
+    assert_string_equal(t->c.pools[0].access_log, "/syslog");
+    assert_string_equal(t->c.pools[0].slowlog, "/etc/log/slow");
+}
+
+static void an_access_format_is_taken_as_it_is(void **state)
+{
+    struct t *t = *state;
+    good(t, POOL);
+    assert_string_equal(t->c.pools[0].access_format,
+                        "%R - %u %t \"%m %r%Q%q\" %s");
+    assert_null(t->c.pools[0].access_log);
+    good(t, POOL "access.format = \"%{%H:%M}t\";%s = %%   ; a comment\n"
+                 "access.suppress_path = /ping /health\n");
+    assert_string_equal(t->c.pools[0].access_format, "\"%{%H:%M}t\";%s = %%");
+    assert_string_equal(t->c.pools[0].access_suppress, "/ping /health");
+}
+
+static void the_process_manager_is_one_of_three(void **state)
+{
+    struct t *t = *state;
+    static const char *const words[] = {"dynamic", "static", "ondemand"};
+    char text[200];
+    for (int i = 0; i < 3; i++) {
+        snprintf(text, sizeof(text), POOL "pm = %s\n", words[i]);
+        good(t, text);
+        assert_int_equal((int)t->c.pools[0].pm, i);
+    }
+    bad(t, POOL "pm = Static\npm.max_children = 0\n",
+        "/etc/s.conf:4: pm = Static is not one of "
+        "dynamic|static|ondemand\n"
+        "/etc/s.conf:5: pm.max_children = 0 is out of range (1 to 4096)\n");
+}
+
+static void min_spare_servers_is_at_most_max_spare_servers(void **state)
+{
+    static const char pool[] = POOL "min_spare_servers = 5\n";
+    struct t *t = *state;
+    char text[200];
+    bad(t, pool,
+        "/etc/s.conf:1: min_spare_servers is more than "
+        "max_spare_servers\n");
+    snprintf(text, sizeof(text), "%smax_spare_servers = 5\n", pool);
+    good(t, text);
+    /* The other ways of choosing look at neither. */
+    snprintf(text, sizeof(text), "%spm = static\n", pool);
+    good(t, text);
+    snprintf(text, sizeof(text), "%spm = ondemand\n", pool);
+    good(t, text);
+}
+
+static void names_are_those_of_users_and_groups(void **state)
+{
+    struct t *t = *state;
+    good(t, "[global]\nstatus_user = _snap\nstatus_listen.group = web.1\n"
+            "syslog.ident = snap-2\n" POOL
+            "user = www-data\ngroup = 33\ngroups = video  audio\n");
+    assert_string_equal(t->c.status_user, "_snap");
+    assert_string_equal(t->c.status.listen_group, "web.1");
+    assert_string_equal(t->c.syslog_ident, "snap-2");
+    assert_string_equal(t->c.pools[0].user, "www-data");
+    assert_string_equal(t->c.pools[0].group, "33");
+    assert_string_equal(t->c.pools[0].groups, "video  audio");
+    bad(t, POOL "user = -root\ngroup = a:b\n",
+        "/etc/s.conf:4: user = -root is not the name of a user or group\n"
+        "/etc/s.conf:5: group = a:b is not the name of a user or group\n");
+}
+
+static void the_status_socket_is_an_address(void **state)
+{
+    struct t *t = *state;
+    good(t, POOL);
+    assert_null(t->c.status.listen);
+    assert_int_equal(t->c.status.listen_mode, 0660);
+    good(t, "[global]\nstatus_listen = /run/status.sock\n"
+            "status_listen.mode = 0600\nprocess.max = 7\n");
+    assert_string_equal(t->c.status.listen, "/run/status.sock");
+    assert_int_equal(t->c.status.listen_mode, 0600);
+    assert_int_equal(t->c.process_max, 7);
+    bad(t, "[global]\nstatus_listen = nowhere\n",
+        "/etc/s.conf:2: status_listen = nowhere is none of /path, "
+        "host:port, [v6]:port, port, fd 0\n");
+}
+
+static void a_mode_has_a_ceiling(void **state)
+{
+    bad(*state, POOL "umask = 1000\nlisten.mode = 7777\n",
+        "/etc/s.conf:4: umask = 1000 is over 0777\n"
+        "/etc/s.conf:5: listen.mode = 7777 is over 0777\n");
+}
+
+static void a_single_request_has_no_process_manager(void **state)
+{
+    bad(*state,
+        "[cgi]\npm.max_children = 2\nslowlog_timeout = 1\n"
+        "cpu_limit = 1s\ncontrol = /x\n",
+        "/etc/s.conf:2: pm.max_children is not a key of this section but of "
+        "[pool NAME]\n"
+        "/etc/s.conf:3: slowlog_timeout is not a key of this section but of "
+        "[pool NAME]\n"
+        "/etc/s.conf:5: control is not a key of this section but of "
+        "[global]\n");
+}
+
 static void env_names_are_identifiers(void **state)
 {
     struct t *t = *state;
@@ -513,7 +668,9 @@ static char *print(const struct config *c)
 static void what_is_printed_reads_back_the_same(void **state)
 {
     struct t *t = *state;
-    good(t, "[global]\nlog_level = warn\n" POOL
+    good(t, "[global]\nlog_level = warn\nerror_log = journal\n" POOL
+            "pm = static\npm.max_children = 2\numask = 27\n"
+            "access.format = %s \"%r\"\nstatus_path = /status\n"
             "request_timeout = 90\nwait_until_timeout = 0\nmax_body = 1000\n"
             "heap_limit = 2048m\nbody_timeout = 60s\nlisten.mode = 600\n"
             "listen.owner = root\n[cgi]\nroot = /x\n");
@@ -524,6 +681,12 @@ static void what_is_printed_reads_back_the_same(void **state)
     assert_non_null(strstr(first, "heap_limit = 2g\n"));
     assert_non_null(strstr(first, "body_timeout = 1m\n"));
     assert_non_null(strstr(first, "listen.mode = 0600\n"));
+    assert_non_null(strstr(first, "pm = static\n"));
+    assert_non_null(strstr(first, "max_children = 2\n"));
+    assert_non_null(strstr(first, "umask = 0027\n"));
+    assert_non_null(strstr(first, "access.format = %s \"%r\"\n"));
+    assert_non_null(strstr(first, "error_log = journal\n"));
+    assert_null(strstr(first, "slowlog ="));
     assert_null(strstr(first, "listen.group"));
     good(t, first);
     char *second = print(&t->c);
@@ -576,6 +739,18 @@ int main(void)
         TEST(a_pool_runs_an_app_or_a_root),
         TEST(two_pools_cannot_listen_at_one_place),
         TEST(spare_is_at_most_spare_max),
+        TEST(keys_may_have_the_prefix_of_php_fpm),
+        TEST(a_key_with_and_without_the_prefix_is_the_same),
+        TEST(the_prefix_makes_no_key_of_what_is_none),
+        TEST(env_values_have_no_prefix),
+        TEST(a_log_goes_to_a_word_or_a_path),
+        TEST(an_access_format_is_taken_as_it_is),
+        TEST(the_process_manager_is_one_of_three),
+        TEST(min_spare_servers_is_at_most_max_spare_servers),
+        TEST(names_are_those_of_users_and_groups),
+        TEST(the_status_socket_is_an_address),
+        TEST(a_mode_has_a_ceiling),
+        TEST(a_single_request_has_no_process_manager),
         TEST(env_names_are_identifiers),
         TEST(an_env_value_may_be_empty),
         TEST(an_env_file_is_read_literally),
