@@ -3,12 +3,12 @@
  */
 #include "serve/listen.h"
 
+#include "serve/identity.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,42 +58,17 @@ enum err listen_take(struct listener *l, int fd, struct why *why)
 
 /* ---- unix sockets ------------------------------------------------------ */
 
-/* A number, or a name that lookup knows. False when it is neither. */
-static bool user_id(const char *name, uid_t *out)
-{
-    uint64_t n;
-    if (slice_u64(slice_of(name), UINT32_MAX - 1, &n)) {
-        *out = (uid_t)n;
-        return true;
-    }
-    struct passwd *p = getpwnam(name);
-    if (p != NULL)
-        *out = p->pw_uid;
-    return p != NULL;
-}
-
-static bool group_id(const char *name, gid_t *out)
-{
-    uint64_t n;
-    if (slice_u64(slice_of(name), UINT32_MAX - 1, &n)) {
-        *out = (gid_t)n;
-        return true;
-    }
-    struct group *g = getgrnam(name);
-    if (g != NULL)
-        *out = g->gr_gid;
-    return g != NULL;
-}
-
 static enum err set_owner(const char *path, const struct pool_config *config,
                           struct why *why)
 {
     uid_t uid = (uid_t)-1;
     gid_t gid = (gid_t)-1;
-    if (config->listen_owner != NULL && !user_id(config->listen_owner, &uid))
+    if (config->listen_owner != NULL &&
+        !identity_user(config->listen_owner, &uid))
         return why_set(why, ERR_NOTFOUND, "there is no user %s",
                        config->listen_owner);
-    if (config->listen_group != NULL && !group_id(config->listen_group, &gid))
+    if (config->listen_group != NULL &&
+        !identity_group(config->listen_group, &gid))
         return why_set(why, ERR_NOTFOUND, "there is no group %s",
                        config->listen_group);
     if ((uid != (uid_t)-1 || gid != (gid_t)-1) && lchown(path, uid, gid) != 0)
@@ -261,12 +236,18 @@ enum err listen_open(struct listener *l, const struct pool_config *config,
     return e;
 }
 
-void listen_close(struct listener *l)
+void listen_unlink(struct listener *l)
 {
     struct stat st;
     if (l->path[0] != '\0' && lstat(l->path, &st) == 0 && st.st_dev == l->dev &&
         st.st_ino == l->inode)
         unlink(l->path);
+    l->path[0] = '\0';
+}
+
+void listen_close(struct listener *l)
+{
+    listen_unlink(l);
     if (l->fd >= 0)
         close(l->fd);
     *l = (struct listener){.fd = -1};

@@ -28,6 +28,8 @@ enum err listen_open(struct listener *l, const struct pool_config *config,
                      struct why *why);
 /* Removes the unix socket's file too, unless it is another's by now. */
 void listen_close(struct listener *l);
+/* Removes the file only: nobody new comes, and who waits can be served. */
+void listen_unlink(struct listener *l);
 /* Takes a descriptor as it is; ERR_FAIL when it is no listening socket. */
 enum err listen_take(struct listener *l, int fd, struct why *why);
 
