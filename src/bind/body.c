@@ -116,6 +116,10 @@ static enum err put_head(struct exchange *x, int status, struct slice reason,
         buf_clear(&x->out);
         return e;
     }
+    if (x->head != NULL) {
+        buf_clear(x->head);
+        buf_slice(x->head, buf_view(&x->out));
+    }
     x->reply = REPLY_HEAD;
     x->status = status;
     x->null_body = x->request->head || response_null_body(status);
@@ -377,6 +381,14 @@ static bool take_fields(struct call *c, int i, struct headers *fields,
     return true;
 }
 
+/* The body that is told of will not fit. */
+static bool too_long(const struct exchange *x, int status, uint64_t length)
+{
+    return x->max_reply != 0 && length != RESPONSE_LENGTH_UNKNOWN &&
+           length > x->max_reply && !x->request->head &&
+           !response_null_body(status);
+}
+
 static void throw_head(struct call *c, enum err e, const struct exchange *x,
                        const struct why *why)
 {
@@ -417,6 +429,13 @@ static void reply_send(struct call *c)
         throw_type(c, "The response's Content-Length is not a number");
         goto out;
     }
+    if (too_long(x, status, length)) {
+        throw_type(c,
+                   "The response's body is larger than %llu bytes "
+                   "(max_response)",
+                   (unsigned long long)x->max_reply);
+        goto out;
+    }
     enum err e = put_head(x, status, reason, &fields, length, &why);
     if (e != OK) {
         throw_head(c, e, x, &why);
@@ -447,15 +466,19 @@ static void reply_write(struct call *c)
                    x->why.text[0] ? x->why.text : "No chunk is wanted now");
         return;
     }
-    uint64_t room = x->promised - x->sent;
-    bool over = chunk.n > room;
+    bool limited = x->max_reply != 0 && x->max_reply < x->promised;
+    uint64_t most = limited ? x->max_reply : x->promised;
+    bool over = chunk.n > most - x->sent;
     if (over)
-        chunk.n = (size_t)room;
+        chunk.n = (size_t)(most - x->sent);
     enum err e = accept_bytes(x, chunk);
     if (e == OK && over) {
         e = why_set(&x->why, ERR_TOOBIG,
-                    "the body is longer than its Content-Length of %llu bytes",
-                    (unsigned long long)x->promised);
+                    limited ? "the reply's body is longer than the limit of "
+                              "%llu bytes (max_response)"
+                            : "the body is longer than its Content-Length of "
+                              "%llu bytes",
+                    (unsigned long long)most);
         break_off(x);
     }
     if (e != OK) {

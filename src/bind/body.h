@@ -34,15 +34,17 @@ struct exchange {
     enum err body_err;  /* OK, or why the body failed */
 
     enum reply_state reply;
-    int status;        /* of the reply, 0 before the head */
-    bool null_body;    /* what JavaScript sends as body is dropped */
-    uint64_t promised; /* Content-Length said, RESPONSE_LENGTH_UNKNOWN */
-    uint64_t sent;     /* body bytes accepted */
-    uint64_t written;  /* bytes of head and body the transport took */
-    struct buf out;    /* head and body bytes not yet written */
-    bool want_write;   /* JavaScript waits for HOOK_WRITABLE */
-    struct why why;    /* why the reply failed, for the log */
-    bool show_errors;  /* a page of ours says what went wrong */
+    int status;         /* of the reply, 0 before the head */
+    bool null_body;     /* what JavaScript sends as body is dropped */
+    uint64_t promised;  /* Content-Length said, RESPONSE_LENGTH_UNKNOWN */
+    uint64_t sent;      /* body bytes accepted */
+    uint64_t written;   /* bytes of head and body the transport took */
+    struct buf out;     /* head and body bytes not yet written */
+    bool want_write;    /* JavaScript waits for HOOK_WRITABLE */
+    struct why why;     /* why the reply failed, for the log */
+    bool show_errors;   /* a page of ours says what went wrong */
+    uint64_t max_reply; /* bytes of body, 0 without limit */
+    struct buf *head;   /* gets a copy of the reply's head; borrowed, or NULL */
     /* Bytes are on the move between out and the transport: out and written
      * do not agree. For a signal handler. */
     volatile bool moving;
@@ -54,7 +56,8 @@ struct exchange {
 /*
  * Fills x for a new exchange; all pointers are borrowed until
  * exchange_free(). The caller may change the fields above it owns (body_err,
- * want_read, want_write) but never reply and its companions.
+ * want_read, want_write, and show_errors, max_reply and head at first) but
+ * never reply and its companions.
  */
 void exchange_init(struct exchange *x, struct transport *transport,
                    const struct request *request,

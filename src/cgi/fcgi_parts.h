@@ -19,11 +19,14 @@ struct fcgi {
     struct fcgi_decoder decoder;
     struct fcgi_conn **conns; /* max_conns places, NULL when free */
     struct pollfd *poll;      /* room for them and two more */
+    size_t *places;           /* whose entry of poll each is */
+    size_t polled;            /* entries of both */
     size_t turn;              /* the place looked at first */
     uint64_t accept_after;    /* monotonic ns */
     size_t requests;          /* transports not done with */
     size_t max_head;          /* bytes of PARAMS content */
     bool draining;
+    bool emptying; /* draining, but who waits is accepted first */
 };
 
 /* Is c a request's, so that nobody else may read from it? */

@@ -7,23 +7,27 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 
 /* Of an unread body, what is thrown away to keep the connection. */
 #define DRAIN_MAX (64u * 1024)
 #define COMPLAINT_MAX 2048u
+#define LAST_WORDS_MAX 1000u
 
 /* One request; the connection may end or go on before it is done with. */
 struct exchange_fcgi {
     struct transport t;
     struct fcgi *f;
     struct fcgi_conn *c; /* NULL after the end */
+    bool midway;         /* a record of before was not all sent */
     FCGX_Request req;    /* holds the parameters */
 };
 
 /* The request is over: keep the connection where that is sound. */
 static void settle(struct fcgi *f, struct fcgi_conn *c)
 {
-    bool keep = c->keep && !f->draining;
+    bool keep = c->keep && !f->draining && !f->o.no_keep;
     if (keep)
         fcgi_conn_drain(c, DRAIN_MAX);
     bool ended = c->phase == CONN_ENDED;
@@ -63,10 +67,12 @@ static struct exchange_fcgi *self(struct transport *t)
     return (struct exchange_fcgi *)t; /* t is its first member */
 }
 
-/* An abort can be told from the body only once that is over. */
+/* An abort can be told from the body only once that is over, or broke off. */
 static void watch_gone(struct exchange_fcgi *x)
 {
-    x->t.gone_fd = x->c->phase == CONN_ENDED ? x->c->fd : -1;
+    const struct fcgi_conn *c = x->c;
+    bool silent = c->phase == CONN_ENDED || c->lost || c->aborted;
+    x->t.gone_fd = silent ? c->fd : -1;
 }
 
 static enum err op_read(struct transport *t, void *p, size_t max, size_t *got)
@@ -144,8 +150,31 @@ static void op_complain(struct transport *t, struct slice text)
         fcgi_put(control, FCGI_STDERR, x->c->id, (struct slice){line, n});
 }
 
-static const struct transport_ops ops = {op_read, op_write, op_end,
-                                         op_done, op_gone,  op_complain};
+/* Only what never changes in a request is looked at: see transport.h. */
+static bool op_last_words(struct transport *t, struct slice page)
+{
+    struct exchange_fcgi *x = self(t);
+    unsigned char bytes[LAST_WORDS_MAX + 4 * FCGI_HEADER_LEN] = {0};
+    if (x->c == NULL || x->midway || page.n > LAST_WORDS_MAX)
+        return false;
+    uint16_t id = x->c->id;
+    unsigned char *p = bytes;
+    fcgi_header_write(
+        p, (struct fcgi_record){FCGI_STDOUT, id, (uint16_t)page.n, 0});
+    memcpy(p + FCGI_HEADER_LEN, page.p, page.n);
+    p += FCGI_HEADER_LEN + page.n;
+    fcgi_header_write(p, (struct fcgi_record){FCGI_STDOUT, id, 0, 0});
+    p += FCGI_HEADER_LEN;
+    /* Its body, all zero, is FCGI_REQUEST_COMPLETE. */
+    fcgi_header_write(
+        p, (struct fcgi_record){FCGI_END_REQUEST, id, FCGI_HEADER_LEN, 0});
+    p += 2 * FCGI_HEADER_LEN;
+    ssize_t n = p - bytes;
+    return send(x->c->fd, bytes, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL) == n;
+}
+
+static const struct transport_ops ops = {
+    op_read, op_write, op_end, op_done, op_gone, op_complain, op_last_words};
 
 /* ---- from head to request ---------------------------------------------- */
 
@@ -185,6 +214,7 @@ enum err fcgi_start(struct fcgi *f, struct fcgi_conn *c, struct transport **out)
     c->deadline = 0;
     x->f = f;
     x->c = c;
+    x->midway = c->out.n > 0;
     x->t.ops = &ops;
     x->t.name = "FastCGI";
     x->t.read_fd = x->t.write_fd = c->fd;

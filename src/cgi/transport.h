@@ -38,6 +38,14 @@ struct transport_ops {
     bool (*gone)(struct transport *t);
     /* A line for the web server's own error log (stderr); may be NULL. */
     void (*complain)(struct transport *t, struct slice text);
+    /*
+     * page (under 1000 bytes) as a whole reply and its end, when nothing of
+     * one was written, by one send that does not wait and takes no memory.
+     * From another thread than the others' too, while none of them but
+     * read() is called; what is left then is end(), not complete. May be
+     * NULL. False: it could not be sent.
+     */
+    bool (*last_words)(struct transport *t, struct slice page);
 };
 
 struct transport {

@@ -173,8 +173,14 @@ static void op_complain(struct transport *t, struct slice text)
         return;
 }
 
-static const struct transport_ops ops = {op_read, op_write, op_end,
-                                         op_done, op_gone,  op_complain};
+static bool op_last_words(struct transport *t, struct slice page)
+{
+    struct cgi *x = self(t);
+    return !x->ended && give(x, page.p, page.n) == (ssize_t)page.n;
+}
+
+static const struct transport_ops ops = {
+    op_read, op_write, op_end, op_done, op_gone, op_complain, op_last_words};
 
 struct transport *cgi_open(const struct cgi_options *o)
 {

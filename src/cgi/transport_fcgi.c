@@ -175,31 +175,45 @@ static uint64_t expire(struct fcgi *f, uint64_t earliest)
     return earliest;
 }
 
-/* One pollfd a place, then the listening socket, then wake_fd. */
-static nfds_t fill_poll(struct fcgi *f, int wake_fd)
+static void add_poll(struct fcgi *f, size_t place, int fd, short events)
 {
-    size_t n = f->o.max_conns;
-    for (size_t i = 0; i < n; i++) {
+    f->places[f->polled] = place;
+    f->poll[f->polled++] = (struct pollfd){.fd = fd, .events = events};
+}
+
+/*
+ * Who is waited for, in the order of places from the one whose turn it is;
+ * the listening socket has the place after all others. No more entries than
+ * descriptors: poll(2) refuses more than RLIMIT_NOFILE.
+ */
+static void fill_poll(struct fcgi *f)
+{
+    size_t places = f->o.max_conns + 1;
+    bool accepting =
+        (!f->draining || f->emptying) && f->accept_after <= clock_mono();
+    f->polled = 0;
+    for (size_t k = 0; k < places; k++) {
+        size_t i = (f->turn + k) % places;
+        if (i == f->o.max_conns) {
+            if (accepting)
+                add_poll(f, i, f->o.listen_fd, POLLIN);
+            continue;
+        }
         struct fcgi_conn *c = f->conns[i];
-        bool wait = c != NULL && !fcgi_in_request(c);
-        short events = POLLIN;
-        if (wait && c->phase != CONN_LINGER && c->out.n > 0)
-            events |= POLLOUT;
-        f->poll[i] = (struct pollfd){.fd = wait ? c->fd : -1, .events = events};
+        if (c == NULL || fcgi_in_request(c))
+            continue;
+        bool sends = c->phase != CONN_LINGER && c->out.n > 0;
+        add_poll(f, i, c->fd, sends ? POLLIN | POLLOUT : POLLIN);
     }
-    bool accepting = !f->draining && f->accept_after <= clock_mono();
-    f->poll[n] = (struct pollfd){.fd = accepting ? f->o.listen_fd : -1,
-                                 .events = POLLIN};
-    f->poll[n + 1] = (struct pollfd){.fd = wake_fd, .events = POLLIN};
-    return n + 2;
 }
 
 /* Serves what poll(2) showed at a connection, or the listening socket. */
-static enum err serve_place(struct fcgi *f, size_t i, struct transport **out)
+static enum err serve_place(struct fcgi *f, size_t k, struct transport **out)
 {
+    size_t i = f->places[k];
     if (i < f->o.max_conns)
         return f->conns[i] != NULL ? receive(f, f->conns[i], out) : ERR_AGAIN;
-    return (f->poll[i].revents & POLLNVAL) != 0 ? ERR_IO : accept_one(f, out);
+    return (f->poll[k].revents & POLLNVAL) != 0 ? ERR_IO : accept_one(f, out);
 }
 
 /*
@@ -208,14 +222,11 @@ static enum err serve_place(struct fcgi *f, size_t i, struct transport **out)
  */
 static enum err serve_ready(struct fcgi *f, struct transport **out)
 {
-    size_t places = f->o.max_conns + 1;
-    size_t from = f->turn;
-    for (size_t k = 0; k < places; k++) {
-        size_t i = (from + k) % places;
-        if (f->poll[i].revents == 0)
+    for (size_t k = 0; k < f->polled; k++) {
+        if (f->poll[k].revents == 0)
             continue;
-        f->turn = (i + 1) % places;
-        enum err e = serve_place(f, i, out);
+        f->turn = (f->places[k] + 1) % (f->o.max_conns + 1);
+        enum err e = serve_place(f, k, out);
         if (e != ERR_AGAIN)
             return e;
     }
@@ -242,6 +253,15 @@ static bool empty(const struct fcgi *f)
     return true;
 }
 
+/* Draining, and nobody is left who could be served. */
+static bool drained(struct fcgi *f)
+{
+    struct pollfd p = {.fd = f->o.listen_fd, .events = POLLIN};
+    if (f->emptying && poll(&p, 1, 0) <= 0)
+        f->emptying = false;
+    return f->draining && !f->emptying && empty(f);
+}
+
 enum err fcgi_next(struct fcgi *f, uint64_t deadline, int wake_fd,
                    struct transport **out)
 {
@@ -249,13 +269,16 @@ enum err fcgi_next(struct fcgi *f, uint64_t deadline, int wake_fd,
     enum err e = serve_buffered(f, out);
     while (e == ERR_AGAIN) {
         uint64_t until = expire(f, deadline);
-        if (f->draining && empty(f))
+        if (drained(f))
             return ERR_EOF;
-        nfds_t n = fill_poll(f, wake_fd);
-        int ready = poll(f->poll, n, clock_poll_ms(until));
+        fill_poll(f);
+        size_t n = f->polled;
+        f->poll[n] = (struct pollfd){.fd = wake_fd, .events = POLLIN};
+        int ready =
+            poll(f->poll, wake_fd >= 0 ? n + 1 : n, clock_poll_ms(until));
         if (ready < 0)
             return errno == EINTR ? ERR_ABORTED : ERR_IO;
-        if (f->poll[n - 1].revents != 0)
+        if (f->poll[n].revents != 0)
             return ERR_ABORTED;
         if (ready > 0)
             e = serve_ready(f, out);
@@ -267,16 +290,17 @@ enum err fcgi_next(struct fcgi *f, uint64_t deadline, int wake_fd,
 
 bool fcgi_pending(struct fcgi *f)
 {
-    nfds_t n = fill_poll(f, -1);
-    for (size_t i = 0; i < f->o.max_conns; i++) {
-        struct fcgi_conn *c = f->conns[i];
-        f->poll[i].events = POLLIN;
+    fill_poll(f);
+    for (size_t k = 0; k < f->polled; k++) {
+        size_t i = f->places[k];
+        struct fcgi_conn *c = i < f->o.max_conns ? f->conns[i] : NULL;
+        f->poll[k].events = POLLIN;
         if (c != NULL && c->phase == CONN_LINGER)
-            f->poll[i].fd = -1;
+            f->poll[k].fd = -1;
         if (c != NULL && c->phase == CONN_IDLE && fcgi_conn_buffered(c))
             return true;
     }
-    return poll(f->poll, n, 0) > 0;
+    return poll(f->poll, f->polled, 0) > 0;
 }
 
 /* ---- beginning and end ------------------------------------------------- */
@@ -306,12 +330,14 @@ enum err fcgi_open(const struct fcgi_options *o, struct fcgi **out)
     f->max_head = o->max_param_bytes + 8 * o->max_params;
     f->conns = xalloc(o->max_conns * sizeof *f->conns);
     f->poll = xalloc((o->max_conns + 2) * sizeof *f->poll);
+    f->places = xalloc((o->max_conns + 1) * sizeof *f->places);
     *out = f;
     return OK;
 }
 
-void fcgi_drain(struct fcgi *f)
+void fcgi_drain(struct fcgi *f, bool last)
 {
+    f->emptying = last && !f->draining;
     f->draining = true;
 }
 
@@ -324,5 +350,6 @@ void fcgi_close(struct fcgi *f)
     fcgi_decoder_close(&f->decoder);
     free(f->conns);
     free(f->poll);
+    free(f->places);
     free(f);
 }

@@ -20,6 +20,7 @@ struct fcgi_options {
     uint64_t header_timeout;      /* ns, from connect (or, on a kept connection,
                                    * its first byte) to the last parameter */
     uint64_t write_timeout;       /* ns, the most end() blocks */
+    bool no_keep;                 /* close each connection after its reply */
     size_t max_params;            /* count; over it the reply is 431 */
     size_t max_param_bytes;       /* names and values together */
     const char *web_server_addrs; /* FCGI_WEB_SERVER_ADDRS or NULL: peers a
@@ -42,8 +43,11 @@ enum err fcgi_next(struct fcgi *f, uint64_t deadline, int wake_fd,
                    struct transport **out);
 /* Is somebody waiting now: a connection to accept, or bytes on one held? */
 bool fcgi_pending(struct fcgi *f);
-/* From now on nothing is accepted and no connection kept after a reply. */
-void fcgi_drain(struct fcgi *f);
+/*
+ * From now on nothing is accepted and no connection kept after a reply. last:
+ * who waits at the listening socket by now is accepted first.
+ */
+void fcgi_drain(struct fcgi *f, bool last);
 /* Closes all connections; every transport is done with before. */
 void fcgi_close(struct fcgi *f);
 

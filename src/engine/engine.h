@@ -4,7 +4,8 @@
  * A process starts the engine once, loads one image, and makes isolates
  * (struct engine) from it; an isolate holds contexts (struct realm), each a
  * fresh global object with the whole of js/ in it, ready for an application.
- * One thread uses an engine; engine_terminate() alone may come from another.
+ * One thread uses an engine; engine_terminate() and engine_stack() may come
+ * from another.
  */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
@@ -63,11 +64,25 @@ enum err engine_new(const struct image *image,
                     const struct engine_limits *limits, struct engine **out);
 void engine_free(struct engine *e); /* and its realms; may be NULL */
 
-/* Any thread: ends what runs, with an error JavaScript cannot catch. */
-void engine_terminate(struct engine *e);
-/* Why it last ended in that way. */
-enum engine_stop { STOP_NONE, STOP_TERMINATED, STOP_HEAP };
+/* Why JavaScript was ended: at its wall time, processor time, heap limit. */
+enum engine_stop { STOP_NONE, STOP_TIME, STOP_CPU, STOP_HEAP };
+/*
+ * Any thread: ends what runs, or will run, with an error JavaScript cannot
+ * catch. The first reason given is the one that stays.
+ */
+void engine_terminate(struct engine *e, enum engine_stop why);
 enum engine_stop engine_stopped(const struct engine *e);
+
+/* text: lines "    at name (path:line:column)", the innermost first. */
+typedef void engine_stack_fn(struct slice text);
+/*
+ * Any thread: fn gets the stack of the JavaScript that runs, at most depth
+ * frames, on the engine's own thread and between two of its instructions.
+ * That is soon; or late, in a long operation of V8; or when JavaScript runs
+ * next, if none does now. fn must know whether that is still wanted. One fn
+ * and one depth for an engine.
+ */
+void engine_stack(struct engine *e, unsigned depth, engine_stack_fn *fn);
 
 struct engine_use {
     size_t heap_used;  /* bytes */

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <link.h>
+#include <new>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -73,6 +74,11 @@ static void out_of_memory(const char *where, bool heap)
     dead(line);
 }
 
+[[noreturn]] static void no_memory()
+{
+    dead("out of memory (operator new)");
+}
+
 static const char *mode_flags(enum engine_mode mode)
 {
     switch (mode) {
@@ -92,6 +98,7 @@ void engine_start(const struct engine_setup *setup)
     must(platform == nullptr);
     natives_flatten(setup->tables);
     fatal_words = setup->fatal;
+    std::set_new_handler(no_memory);
     v8::V8::SetEntropySource(entropy);
     v8::V8::SetFlagsFromString(mode_flags(setup->mode));
 #if V8_MAJOR_VERSION >= 13
@@ -218,8 +225,9 @@ static size_t near_heap_limit(void *data, size_t current, size_t initial)
     auto *e = static_cast<struct engine *>(data);
     e->stop = STOP_HEAP;
     e->isolate->TerminateExecution();
-    /* It must be more than `current`, or V8 ends the process. */
-    return (current > initial ? current : initial) + heap_headroom;
+    /* Once: who does not end with that much more ends the process. */
+    return current < initial + heap_headroom ? initial + heap_headroom
+                                             : current;
 }
 
 enum err engine_new(const struct image *image,
@@ -264,10 +272,10 @@ void engine_free(struct engine *e)
     delete e;
 }
 
-void engine_terminate(struct engine *e)
+void engine_terminate(struct engine *e, enum engine_stop why)
 {
     int none = STOP_NONE;
-    e->stop.compare_exchange_strong(none, STOP_TERMINATED);
+    e->stop.compare_exchange_strong(none, why);
     e->isolate->TerminateExecution();
 }
 

@@ -50,6 +50,8 @@ struct engine {
     Buffers *buffers;
     v8::StartupData blob;
     std::atomic<int> stop{STOP_NONE};
+    std::atomic<unsigned> stack_depth{0};
+    std::atomic<engine_stack_fn *> stack_fn{nullptr};
     std::vector<struct realm *> realms;
     Scripts scripts; /* of lazy files */
 };

@@ -115,9 +115,10 @@ enum err realm_threw(struct realm *r, const v8::TryCatch &caught,
     v8::Isolate *isolate = r->engine->isolate;
     enum engine_stop stop = engine_stopped(r->engine);
     if (stop != STOP_NONE || caught.HasTerminated() || !caught.HasCaught()) {
-        const char *words = stop == STOP_HEAP
-                                ? "Error: the heap limit was reached"
-                                : "Error: the time limit was reached";
+        const char *words =
+            stop == STOP_HEAP  ? "Error: the heap limit was reached"
+            : stop == STOP_CPU ? "Error: the processor time limit was reached"
+                               : "Error: the time limit was reached";
         buf_clear(&rep->head);
         buf_clear(&rep->text);
         buf_puts(&rep->head, words);

@@ -28,8 +28,15 @@ static void fault_script(struct exchange *x, const struct pool_config *c,
 {
     char text[128];
     switch (stop) {
-    case STOP_TERMINATED:
+    case STOP_TIME:
         fault_late(x, c);
+        return;
+    case STOP_CPU:
+        snprintf(text, sizeof(text),
+                 "the request used more than %llu ms of processor time "
+                 "(cpu_limit)",
+                 (unsigned long long)(c->cpu_limit / NS_PER_MS));
+        fault_say(x, LOG_ERROR, 500, text);
         return;
     case STOP_HEAP:
         snprintf(text, sizeof(text),
@@ -71,21 +78,25 @@ void fault_step(struct exchange *x, const struct pool_config *c,
 
 int fault_load_status(enum engine_stop stop, enum err e)
 {
-    return e == ERR_TIMEOUT || stop == STOP_TERMINATED ? 504 : 500;
+    return e == ERR_TIMEOUT || stop == STOP_TIME ? 504 : 500;
 }
 
-void fault_late_page(struct slice id, char out[static FAULT_LATE_MAX])
+void fault_page(int status, struct slice id, struct slice detail,
+                char out[static FAULT_PAGE_MAX])
 {
-    char page[256];
-    int n = snprintf(page, sizeof(page),
-                     "504 Gateway Timeout\n\nRequest %.*s\n", (int)id.n, id.p);
-    snprintf(out, FAULT_LATE_MAX,
-             "Status: 504 Gateway Timeout\r\n"
+    char page[FAULT_PAGE_MAX / 2];
+    const char *reason = response_reason(status);
+    size_t shown = detail.n < FAULT_DETAIL_MAX ? detail.n : FAULT_DETAIL_MAX;
+    int n = snprintf(page, sizeof(page), "%d %s\n%s%.*s%s\nRequest %.*s\n",
+                     status, reason, shown > 0 ? "\n" : "", (int)shown,
+                     detail.p, shown > 0 ? "\n" : "", (int)id.n, id.p);
+    snprintf(out, FAULT_PAGE_MAX,
+             "Status: %d %s\r\n"
              "Content-Type: text/plain; charset=utf-8\r\n"
              "Cache-Control: no-store\r\n"
              "X-Request-Id: %.*s\r\n"
              "Content-Length: %d\r\n"
              "\r\n"
              "%s",
-             (int)id.n, id.p, n, page);
+             status, reason, (int)id.n, id.p, n, page);
 }

@@ -20,8 +20,11 @@ void fault_step(struct exchange *x, const struct pool_config *c,
 /* The status of a load that failed so. */
 int fault_load_status(enum engine_stop stop, enum err e);
 
-#define FAULT_LATE_MAX 512
-/* A whole 504 for a signal handler to write, made beforehand. */
-void fault_late_page(struct slice id, char out[static FAULT_LATE_MAX]);
+/* The page of exchange_fail() as a text, made without memory: for who may
+ * have none, or no time to make it. */
+#define FAULT_PAGE_MAX 960   /* as transport_ops.last_words takes it */
+#define FAULT_DETAIL_MAX 256 /* bytes of detail, which may be empty */
+void fault_page(int status, struct slice id, struct slice detail,
+                char out[static FAULT_PAGE_MAX]);
 
 #endif

@@ -9,19 +9,29 @@
 #define SERVE_HANDLER_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/config.h"
 #include "base/loop.h"
 #include "cgi/response.h"
 #include "cgi/transport.h"
 
+struct access;
 struct pool;
+struct sink;
+struct slot;
 
 struct handler {
-    const struct pool_config *config; /* borrowed */
-    struct pool *pool;                /* borrowed */
+    const struct pool_config *config; /* borrowed, as are the next five */
+    struct pool *pool;
+    struct slot *slot;           /* on the scoreboard, or NULL */
+    const struct access *access; /* its form, or NULL: no access log */
+    struct sink *access_sink;
+    struct sink *slow; /* the slow log, or NULL: the error log */
+    bool splits_cpu;   /* the access log tells user from system time */
     struct response_rules rules;
     struct arena arena; /* of the request at hand */
-    struct loop loop;   /* the same */
+    struct buf head;    /* of the reply at hand, for the access log */
+    struct loop loop;   /* of the request at hand */
     int32_t rid;        /* of the last request */
     bool alone;         /* no thread of V8 works beside this one */
     /* Called before a reply is ended, the last moment to have its
@@ -30,21 +40,26 @@ struct handler {
     void *arg;
 };
 
-/* alone: the engine runs in ENGINE_ONESHOT. */
+/* alone: the engine runs in ENGINE_ONESHOT. What may be NULL is. */
 void handler_init(struct handler *h, const struct pool_config *config,
                   struct pool *pool, bool alone);
 void handler_free(struct handler *h);
 
-/* Answers, ends and lets go of t; waits for waitUntil() promises after. */
+/*
+ * Answers, ends and lets go of t; waits for waitUntil() promises after. The
+ * slot is SLOT_RUNNING, then SLOT_FINISHING, and is left so.
+ */
 void handler_run(struct handler *h, struct transport *t);
 
-/* For engine_setup: a last 500 to the client whose request ended V8. */
+/* For engine_setup, and who else must end the process: a last 500 to the
+ * client whose request is in progress on this thread. Takes no memory. */
 void handler_fatal(const char *what);
 /*
  * For the signal handler of a process that runs alone and out of time: the
  * bytes its client should still get, which are those left of a reply that is
- * whole, or a 504 when nothing is out. False: not now, ask again soon.
+ * whole, or a page when nothing is out: 500 if it was processor time, else
+ * 504. False: not now, ask again soon.
  */
-bool handler_rest(struct slice *out);
+bool handler_rest(bool cpu, struct slice *out);
 
 #endif

@@ -14,12 +14,16 @@
 
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 static uint64_t write_timeout;
 
 static const char late_line[] =
     "snapcgi: the request took longer than its time limit and was ended\n";
+static const char costly_line[] =
+    "snapcgi: the request used more processor time than cpu_limit and was "
+    "ended\n";
 static const char refusal[] = "Status: 500 Internal Server Error\r\n"
                               "Content-Type: text/plain\r\n"
                               "Content-Length: 26\r\n"
@@ -54,11 +58,15 @@ static void say_all(struct slice s)
 static void last_words(int sig)
 {
     struct slice rest;
-    (void)sig;
-    if (!handler_rest(&rest))
+    bool cpu = sig == SIGPROF;
+    if (!handler_rest(cpu, &rest))
         return;
     say_all(rest);
-    say(log_fd(), late_line, sizeof(late_line) - 1);
+    int log = log_file_fd() >= 0 ? log_file_fd() : STDERR_FILENO;
+    if (cpu)
+        say(log, costly_line, sizeof(costly_line) - 1);
+    else
+        say(log, late_line, sizeof(late_line) - 1);
     _exit(0);
 }
 

@@ -1,5 +1,5 @@
 /*
- * pool.c - slots (applications), and in each a few seats made ready.
+ * pool.c - rows (one for each application) of a few seats made ready.
  */
 #include "serve/pool.h"
 
@@ -8,7 +8,6 @@
 #include "serve/app.h"
 #include "serve/fault.h"
 #include "serve/timing.h"
-#include "serve/watchdog.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +15,8 @@
 #define FAILURE_KEPT_NS NS_PER_S
 #define WINDOW_NS (10 * NS_PER_S) /* what was not needed so long, goes */
 
-struct slot {
-    struct slot *next;
+struct row {
+    struct row *next;
     char *path;
     struct app *app;
     uint64_t used;   /* monotonic ns of the last request */
@@ -41,7 +40,7 @@ struct slot {
 struct pool {
     struct pool_setup setup;
     struct fetch_rules fetch;
-    struct slot *slots;
+    struct row *rows;
     uint64_t count;
     bool started; /* the configured application was tried */
 };
@@ -73,8 +72,8 @@ static void seat_free(const struct pool *p, struct seat *s)
     free(s);
 }
 
-/* A seat in the slot's engine, or in one of its own; nothing loaded yet. */
-static enum err seat_make(const struct pool *p, struct slot *slot,
+/* A seat in the row's engine, or in one of its own; nothing loaded yet. */
+static enum err seat_make(const struct pool *p, struct row *row,
                           struct seat **out)
 {
     enum err e = OK;
@@ -82,16 +81,17 @@ static enum err seat_make(const struct pool *p, struct slot *slot,
     struct seat *s = xalloc(sizeof(*s));
     if (mode(p) == RESET_ISOLATE)
         e = engine_make(p, &engine);
-    else if (slot->engine == NULL)
-        e = engine_make(p, &slot->engine);
-    s->engine = engine != NULL ? engine : slot->engine;
-    s->slot = slot;
+    else if (row->engine == NULL)
+        e = engine_make(p, &row->engine);
+    s->engine = engine != NULL ? engine : row->engine;
+    s->row = row;
     restab_init(&s->host.resources);
     fetch_init(&s->host.fetch, &p->fetch);
     s->host.origin = clock_mono();
     s->host.env = p->setup.config->env;
     if (e == OK)
         e = realm_new(s->engine, &s->host, &s->realm);
+    slot_count(p->setup.slot, TALLY_RESETS);
     if (e != OK) {
         engine_free(engine);
         free(s);
@@ -102,31 +102,30 @@ static enum err seat_make(const struct pool *p, struct slot *slot,
     return e;
 }
 
-static void slot_empty(const struct pool *p, struct slot *slot)
+static void row_empty(const struct pool *p, struct row *row)
 {
-    while (slot->ready != NULL) {
-        struct seat *s = slot->ready;
-        slot->ready = s->next;
+    while (row->ready != NULL) {
+        struct seat *s = row->ready;
+        row->ready = s->next;
         seat_free(p, s);
     }
-    slot->count = 0;
-    slot->least = 0;
+    row->count = 0;
+    row->least = 0;
 }
 
 /* The seat is over; so is its engine, when it cannot be trusted further. */
 static void seat_end(const struct pool *p, struct seat *s)
 {
-    struct slot *slot = s->slot;
+    struct row *row = s->row;
     uint64_t most = p->setup.config->max_requests;
     bool stopped = engine_stopped(s->engine) != STOP_NONE;
     seat_free(p, s);
-    if (slot->engine == NULL ||
-        (!stopped && (most == 0 || slot->served < most)))
+    if (row->engine == NULL || (!stopped && (most == 0 || row->served < most)))
         return;
-    slot_empty(p, slot);
-    engine_free(slot->engine);
-    slot->engine = NULL;
-    slot->served = 0;
+    row_empty(p, row);
+    engine_free(row->engine);
+    row->engine = NULL;
+    row->served = 0;
 }
 
 /* ---- failures ---------------------------------------------------------- */
@@ -144,36 +143,43 @@ static void report_copy(struct report *to, const struct report *from)
 }
 
 /* Remembered, and said once: requests that meet it again are not logged. */
-static void slot_fail(struct slot *slot, int status, const struct report *rep)
+static void row_fail(struct row *row, int status, const struct report *rep)
 {
-    report_copy(&slot->report, rep);
-    slot->failed_at = clock_mono();
-    slot->fault.status = status;
-    why_set(&slot->fault.why, ERR_SCRIPT, "%s cannot be loaded", slot->path);
-    log_error("%s", slot->fault.why.text);
+    report_copy(&row->report, rep);
+    row->failed_at = clock_mono();
+    row->fault.status = status;
+    why_set(&row->fault.why, ERR_SCRIPT, "%s cannot be loaded", row->path);
+    log_error("%s", row->fault.why.text);
     log_lines(LOG_ERROR, buf_view(&rep->text));
 }
 
+static void seat_watch(struct seat *s, const struct watch *w)
+{
+    struct watch own = *w;
+    own.engine = s->engine;
+    s->host.deadline = w->deadline;
+    watchdog_arm(&own);
+}
+
 /* A new seat with the application at least started. */
-static enum err seat_load(const struct pool *p, struct slot *slot, int fd,
-                          uint64_t deadline, struct seat **out)
+static enum err seat_load(const struct pool *p, struct row *row,
+                          const struct watch *w, struct seat **out)
 {
     struct report rep;
     struct seat *s = NULL;
     report_init(&rep);
-    enum err e = seat_make(p, slot, &s);
+    enum err e = seat_make(p, row, &s);
     if (e != OK) {
         buf_puts(&rep.head, "no JavaScript context can be made");
-        slot_fail(slot, 500, &rep);
+        row_fail(row, 500, &rep);
         goto out;
     }
-    s->host.deadline = deadline;
-    watchdog_arm(s->engine, fd, deadline);
-    e = realm_load(s->realm, app_loader(slot->app), app_path(slot->app), &rep);
+    seat_watch(s, w);
+    e = realm_load(s->realm, app_loader(row->app), app_path(row->app), &rep);
     timing_mark("load");
     if (e != OK) {
         watchdog_disarm();
-        slot_fail(slot, fault_load_status(engine_stopped(s->engine), e), &rep);
+        row_fail(row, fault_load_status(engine_stopped(s->engine), e), &rep);
         seat_end(p, s);
         s = NULL;
     }
@@ -183,38 +189,37 @@ out:
     return e;
 }
 
-/* ---- slots ------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------- */
 
-static void slot_free(struct pool *p, struct slot *slot)
+static void row_free(struct pool *p, struct row *row)
 {
-    struct slot **link = &p->slots;
-    while (*link != slot)
+    struct row **link = &p->rows;
+    while (*link != row)
         link = &(*link)->next;
-    *link = slot->next;
+    *link = row->next;
     p->count--;
-    slot_empty(p, slot);
-    engine_free(slot->engine);
-    app_free(slot->app);
-    report_free(&slot->report);
-    free(slot->path);
-    free(slot);
+    row_empty(p, row);
+    engine_free(row->engine);
+    app_free(row->app);
+    report_free(&row->report);
+    free(row->path);
+    free(row);
 }
 
-/* Is what the slot holds too old to be used? */
-static bool slot_stale(const struct pool *p, struct slot *slot, uint64_t now)
+/* Is what the row holds too old to be used? */
+static bool row_stale(const struct pool *p, struct row *row, uint64_t now)
 {
-    if (slot->failed_at != 0)
-        return now - slot->failed_at > FAILURE_KEPT_NS ||
-               app_changed(slot->app);
-    if (!p->setup.config->watch || now - slot->looked < p->setup.watch_every)
+    if (row->failed_at != 0)
+        return now - row->failed_at > FAILURE_KEPT_NS || app_changed(row->app);
+    if (!p->setup.config->watch || now - row->looked < p->setup.watch_every)
         return false;
-    slot->looked = now;
-    return app_changed(slot->app);
+    row->looked = now;
+    return app_changed(row->app);
 }
 
-static struct slot *slot_find(const struct pool *p, const char *path)
+static struct row *row_find(const struct pool *p, const char *path)
 {
-    for (struct slot *s = p->slots; s != NULL; s = s->next)
+    for (struct row *s = p->rows; s != NULL; s = s->next)
         if (strcmp(s->path, path) == 0)
             return s;
     return NULL;
@@ -222,45 +227,45 @@ static struct slot *slot_find(const struct pool *p, const char *path)
 
 static void evict(struct pool *p)
 {
-    struct slot *oldest = p->slots;
-    for (struct slot *s = p->slots; s != NULL; s = s->next)
+    struct row *oldest = p->rows;
+    for (struct row *s = p->rows; s != NULL; s = s->next)
         if (s->used < oldest->used)
             oldest = s;
-    slot_free(p, oldest);
+    row_free(p, oldest);
 }
 
-static enum err slot_get(struct pool *p, const char *path, struct slot **out,
-                         struct fault *fault)
+static enum err row_get(struct pool *p, const char *path, struct row **out,
+                        struct fault *fault)
 {
     const struct pool_config *c = p->setup.config;
     struct app *app;
     uint64_t now = clock_mono();
-    struct slot *slot = slot_find(p, path);
-    if (slot != NULL && slot_stale(p, slot, now)) {
-        if (slot->failed_at == 0)
+    struct row *row = row_find(p, path);
+    if (row != NULL && row_stale(p, row, now)) {
+        if (row->failed_at == 0)
             log_notice("%s has changed and is loaded again", path);
-        slot_free(p, slot);
-        slot = NULL;
+        row_free(p, row);
+        row = NULL;
     }
-    *out = slot;
-    if (slot != NULL)
+    *out = row;
+    if (row != NULL)
         return OK;
     enum err e = app_open(path, c->root, &app, fault);
     if (e != OK)
         return e;
     while (p->count > 0 && p->count >= c->max_apps)
         evict(p);
-    slot = xalloc(sizeof(*slot));
-    slot->path = xstrdup(path);
-    slot->app = app;
-    slot->looked = slot->used = now;
-    slot->want = mode(p) == RESET_NONE ? 1 : c->spare;
-    slot->window_end = now + WINDOW_NS;
-    report_init(&slot->report);
-    slot->next = p->slots;
-    p->slots = slot;
+    row = xalloc(sizeof(*row));
+    row->path = xstrdup(path);
+    row->app = app;
+    row->looked = row->used = now;
+    row->want = mode(p) == RESET_NONE ? 1 : c->spare;
+    row->window_end = now + WINDOW_NS;
+    report_init(&row->report);
+    row->next = p->rows;
+    p->rows = row;
     p->count++;
-    *out = slot;
+    *out = row;
     return OK;
 }
 
@@ -276,60 +281,61 @@ struct pool *pool_new(const struct pool_setup *setup)
 
 void pool_free(struct pool *p)
 {
-    while (p->slots != NULL)
-        slot_free(p, p->slots);
+    while (p->rows != NULL)
+        row_free(p, p->rows);
     fetch_rules_free(&p->fetch);
     free(p);
 }
 
-static struct seat *pop(struct slot *slot)
+static struct seat *pop(struct row *row)
 {
-    struct seat *s = slot->ready;
-    slot->ready = s->next;
+    struct seat *s = row->ready;
+    row->ready = s->next;
     s->next = NULL;
-    slot->count--;
-    if (slot->count < slot->least)
-        slot->least = slot->count;
+    row->count--;
+    if (row->count < row->least)
+        row->least = row->count;
     return s;
 }
 
-static void push(struct slot *slot, struct seat *s)
+static void push(struct row *row, struct seat *s)
 {
-    s->next = slot->ready;
-    slot->ready = s;
-    slot->count++;
+    s->next = row->ready;
+    row->ready = s;
+    row->count++;
 }
 
-enum err pool_take(struct pool *p, const char *path, int fd, uint64_t deadline,
+enum err pool_take(struct pool *p, const char *path, const struct watch *w,
                    struct seat **out, struct fault *fault, struct report *rep)
 {
     const struct pool_config *c = p->setup.config;
-    struct slot *slot;
-    enum err e = slot_get(p, path, &slot, fault);
+    struct row *row;
+    enum err e = row_get(p, path, &row, fault);
     *out = NULL;
     if (e != OK)
         return e;
-    slot->used = clock_mono();
-    slot->tidy = false;
+    row->used = clock_mono();
+    row->tidy = false;
     /* Idle work can reach the heap's limit too. */
-    while (slot->ready != NULL &&
-           engine_stopped(slot->ready->engine) != STOP_NONE)
-        seat_end(p, pop(slot));
-    if (slot->failed_at == 0 && slot->ready != NULL) {
-        *out = pop(slot);
-        (*out)->host.deadline = deadline;
-        watchdog_arm((*out)->engine, fd, deadline);
-    } else if (slot->failed_at == 0) {
+    while (row->ready != NULL &&
+           engine_stopped(row->ready->engine) != STOP_NONE)
+        seat_end(p, pop(row));
+    if (row->failed_at == 0 && row->ready != NULL) {
+        *out = pop(row);
+        seat_watch(*out, w);
+        slot_count(p->setup.slot, TALLY_WARM);
+    } else if (row->failed_at == 0) {
         /* Demand comes faster than it is prepared for: keep more. */
-        if (mode(p) != RESET_NONE && slot->want < c->spare_max)
-            slot->want++;
-        slot->least = 0;
-        e = seat_load(p, slot, fd, deadline, out);
+        if (mode(p) != RESET_NONE && row->want < c->spare_max)
+            row->want++;
+        row->least = 0;
+        slot_count(p->setup.slot, TALLY_COLD);
+        e = seat_load(p, row, w, out);
     }
-    if (slot->failed_at == 0)
+    if (row->failed_at == 0)
         return e;
-    *fault = slot->fault;
-    report_copy(rep, &slot->report);
+    *fault = row->fault;
+    report_copy(rep, &row->report);
     return ERR_SCRIPT;
 }
 
@@ -337,57 +343,61 @@ void pool_failed(struct pool *p, struct seat *s, int status,
                  const struct report *rep)
 {
     (void)p;
-    slot_fail(s->slot, status, rep);
+    row_fail(s->row, status, rep);
 }
 
 void pool_give(struct pool *p, struct seat *s)
 {
-    struct slot *slot = s->slot;
+    struct row *row = s->row;
     uint64_t most = p->setup.config->max_requests;
-    slot->served++;
+    row->served++;
     s->host.exchange = NULL;
     fetch_reset(&s->host);
-    if (mode(p) == RESET_NONE && slot->failed_at == 0 &&
+    if (mode(p) == RESET_NONE && row->failed_at == 0 &&
         engine_stopped(s->engine) == STOP_NONE &&
-        (most == 0 || slot->served < most))
-        push(slot, s);
+        (most == 0 || row->served < most))
+        push(row, s);
     else
         seat_end(p, s);
 }
 
 /* The window has passed: what lay there unused all the time is not wanted. */
-static void shrink(const struct pool *p, struct slot *slot, uint64_t now)
+static void shrink(const struct pool *p, struct row *row, uint64_t now)
 {
     uint64_t floor = mode(p) == RESET_NONE ? 1 : p->setup.config->spare;
-    uint64_t over = slot->want > floor ? slot->want - floor : 0;
-    slot->want -= slot->least < over ? slot->least : over;
-    while (slot->count > slot->want)
-        seat_free(p, pop(slot));
-    slot->least = slot->count;
-    slot->window_end = now + WINDOW_NS;
+    uint64_t over = row->want > floor ? row->want - floor : 0;
+    row->want -= row->least < over ? row->least : over;
+    while (row->count > row->want)
+        seat_free(p, pop(row));
+    row->least = row->count;
+    row->window_end = now + WINDOW_NS;
 }
 
-static bool slot_prepare(const struct pool *p, struct slot *slot, uint64_t now)
+static bool row_prepare(const struct pool *p, struct row *row, uint64_t now)
 {
     struct seat *s;
-    if (now >= slot->window_end)
-        shrink(p, slot, now);
-    if (slot->failed_at == 0 && slot->count < slot->want) {
-        uint64_t deadline = now + p->setup.config->request_timeout;
-        if (seat_load(p, slot, -1, deadline, &s) != OK)
+    if (now >= row->window_end)
+        shrink(p, row, now);
+    if (row->failed_at == 0 && row->count < row->want) {
+        const struct pool_config *c = p->setup.config;
+        struct slot *slot = p->setup.slot;
+        struct watch w = {.deadline = now + c->request_timeout,
+                          .kill_at = slot != NULL ? &slot->kill_at : NULL,
+                          .kill_grace = c->kill_grace};
+        if (seat_load(p, row, &w, &s) != OK)
             return true;
         watchdog_disarm();
         /* It may have struck after the load. */
         if (engine_stopped(s->engine) == STOP_NONE)
-            push(slot, s);
+            push(row, s);
         else
             seat_end(p, s);
         return true;
     }
-    if (slot->tidy || slot->engine == NULL)
+    if (row->tidy || row->engine == NULL)
         return false;
-    slot->tidy = true;
-    engine_idle(slot->engine);
+    row->tidy = true;
+    engine_idle(row->engine);
     return true;
 }
 
@@ -396,15 +406,15 @@ bool pool_prepare(struct pool *p)
     const struct pool_config *c = p->setup.config;
     uint64_t now = clock_mono();
     if (!p->started) {
-        struct slot *slot;
+        struct row *row;
         struct fault fault = {0};
         p->started = true;
-        if (c->app != NULL && slot_get(p, c->app, &slot, &fault) != OK)
+        if (c->app != NULL && row_get(p, c->app, &row, &fault) != OK)
             log_error("%s", fault.why.text);
         return true;
     }
-    for (struct slot *slot = p->slots; slot != NULL; slot = slot->next)
-        if (slot_prepare(p, slot, now))
+    for (struct row *row = p->rows; row != NULL; row = row->next)
+        if (row_prepare(p, row, now))
             return true;
     return false;
 }
@@ -414,9 +424,9 @@ uint64_t pool_wake(const struct pool *p)
     uint64_t first = 0;
     if (mode(p) == RESET_NONE)
         return 0;
-    for (const struct slot *slot = p->slots; slot != NULL; slot = slot->next)
-        if (slot->want > p->setup.config->spare &&
-            (first == 0 || slot->window_end < first))
-            first = slot->window_end;
+    for (const struct row *row = p->rows; row != NULL; row = row->next)
+        if (row->want > p->setup.config->spare &&
+            (first == 0 || row->window_end < first))
+            first = row->window_end;
     return first;
 }

@@ -16,22 +16,25 @@
 #include "bind/host.h"
 #include "cgi/meta.h"
 #include "engine/engine.h"
+#include "serve/scoreboard.h"
+#include "serve/watchdog.h"
 
 struct image;
 struct pool;
-struct slot; /* pool.c: one application */
+struct row; /* pool.c: one application */
 
 struct pool_setup {
     const struct pool_config *config; /* borrowed, as long as the pool */
     const struct image *image;        /* the same */
     uint64_t watch_every; /* ns between two looks at the files, with watch */
+    struct slot *slot;    /* borrowed, where it counts; may be NULL */
 };
 
 struct seat {
     struct engine *engine; /* the pool's */
     struct realm *realm;   /* the pool's */
     struct host host;      /* the request's, until pool_give() */
-    struct slot *slot;
+    struct row *row;
     struct seat *next;
 };
 
@@ -39,13 +42,13 @@ struct pool *pool_new(const struct pool_setup *setup);
 void pool_free(struct pool *p);
 
 /*
- * Gives a seat of the application at path, with the watchdog armed on its
- * engine for fd and deadline. Its realm may still be loading. On failure
- * fault has the status and a sentence, and with ERR_SCRIPT rep the report;
- * the watchdog is off. A failed load is remembered until a file changes or
- * a second has passed.
+ * Gives a seat of the application at path, with the watchdog armed by w (its
+ * engine is filled in). Its realm may still be loading. On failure fault has
+ * the status and a sentence, and with ERR_SCRIPT rep the report; the watchdog
+ * is off. A failed load is remembered until a file changes or a second has
+ * passed.
  */
-enum err pool_take(struct pool *p, const char *path, int fd, uint64_t deadline,
+enum err pool_take(struct pool *p, const char *path, const struct watch *w,
                    struct seat **out, struct fault *fault, struct report *rep);
 /* The load that was going on failed after all: remembers it too. */
 void pool_failed(struct pool *p, struct seat *s, int status,

@@ -43,7 +43,31 @@ static enum err op_write(struct transport *t, const void *p, size_t n,
     s->blocked = s->reading && !s->over;
     if (s->blocked)
         return ERR_AGAIN;
-    return s->inner->ops->write(s->inner, p, n, wrote);
+    int was = atomic_load(&s->turn);
+    if (was == TURN_OVER ||
+        !atomic_compare_exchange_strong(&s->turn, &was, TURN_WRITES))
+        return ERR_EOF; /* nobody but the last words would have taken it */
+    enum err e = s->inner->ops->write(s->inner, p, n, wrote);
+    atomic_store(&s->turn, TURN_BEGUN);
+    return e;
+}
+
+enum err spool_last_words(struct spool *s, struct slice page)
+{
+    int was = atomic_load(&s->turn);
+    if (was == TURN_OVER)
+        return ERR_ORDER;
+    if (was == TURN_WRITES ||
+        !atomic_compare_exchange_strong(&s->turn, &was, TURN_OVER))
+        return ERR_AGAIN;
+    if (was != TURN_FRESH || s->inner->ops->last_words == NULL)
+        return ERR_ORDER;
+    return s->inner->ops->last_words(s->inner, page) ? OK : ERR_IO;
+}
+
+bool spool_silent(const struct spool *s)
+{
+    return atomic_load(&s->turn) == TURN_OVER;
 }
 
 /* Ending, and all else, is the handler's with the inner one. */

@@ -6,6 +6,10 @@
  * that answers while it reads would wait for them, and they for it. So: from
  * the first read on, what is written waits until the rest of the body has
  * come, in memory, and JavaScript goes on reading there.
+ *
+ * And there is one who may speak at a time: the watchdog's thread says the
+ * last words of a request that does not end, and from then on no write of
+ * the request's own gets through.
  */
 #ifndef SERVE_SPOOL_H
 #define SERVE_SPOOL_H
@@ -13,6 +17,16 @@
 #include "base/buf.h"
 #include "cgi/request.h"
 #include "cgi/transport.h"
+
+#include <stdatomic.h>
+
+/* Who writes, and whether anything may be out. */
+enum turn {
+    TURN_FRESH,  /* nobody, and nothing is */
+    TURN_WRITES, /* the request's thread is about it */
+    TURN_BEGUN,  /* nobody, and something may be */
+    TURN_OVER    /* nobody ever again: the last words were said */
+};
 
 struct spool {
     struct transport t;      /* what the exchange reads and writes */
@@ -23,6 +37,7 @@ struct spool {
     bool blocked;            /* a write is waiting */
     bool over;               /* nothing more comes */
     enum err err;            /* and why not, when it broke off */
+    _Atomic int turn;        /* enum turn */
 };
 
 /*
@@ -39,5 +54,15 @@ bool spool_holds(const struct spool *s);
 bool spool_fill(struct spool *s);
 /* The rest is waited for no longer: the reader gets e, the reply may go. */
 void spool_stop(struct spool *s, enum err e);
+
+/*
+ * Any thread, while the exchange is not ended: page as the reply, when
+ * nothing of one is out. Writes give ERR_EOF from now on. OK: it was sent;
+ * ERR_ORDER: something was out, or the last words were said before; ERR_IO;
+ * ERR_AGAIN: a write is on its way, nothing was done, try again soon.
+ */
+enum err spool_last_words(struct spool *s, struct slice page);
+/* Have they been said? */
+bool spool_silent(const struct spool *s);
 
 #endif

@@ -619,6 +619,84 @@ static void the_environment_is_a_flat_list(void **state)
                         "A|1|B|2|");
 }
 
+/* ---- how long a reply may be --------------------------------------------- */
+
+static void
+a_body_over_the_limit_is_refused_before_anything_is_out(void **state)
+{
+    (void)state;
+    exchange.max_reply = 4;
+    struct call c = send_reply(200, nothing, string("hello"), false);
+    assert_string_equal(c.thrown, "The response's body is larger than 4 bytes "
+                                  "(max_response)");
+    assert_int_equal(exchange.reply, REPLY_NONE);
+    exchange.max_reply = 5;
+    send_reply(200, nothing, string("hello"), false);
+    assert_string_equal(wire_body(), "hello");
+}
+
+static void a_length_over_the_limit_is_refused(void **state)
+{
+    static const char *const list[] = {"Content-Length", "99", NULL};
+    (void)state;
+    exchange.max_reply = 98;
+    struct call c = send_reply(200, list, NONE, true);
+    assert_non_null(strstr(c.thrown, "max_response"));
+    assert_int_equal(exchange.reply, REPLY_NONE);
+}
+
+static void without_a_body_its_length_is_no_matter(void **state)
+{
+    static const char *const list[] = {"Content-Length", "99", NULL};
+    (void)state;
+    exchange.max_reply = 4;
+    request.head = true;
+    assert_string_equal(send_reply(200, list, NONE, false).thrown, "");
+    assert_non_null(strstr(wire(), "Content-Length: 99\r\n"));
+    request.head = false;
+}
+
+static void
+a_stream_over_the_limit_is_an_error_while_nothing_is_out(void **state)
+{
+    (void)state;
+    exchange.max_reply = 4;
+    send_reply(200, nothing, NONE, true);
+    struct call c = write_chunk(SLICE("hello"));
+    assert_string_equal(c.thrown, "the reply's body is longer than the limit "
+                                  "of 4 bytes (max_response)");
+    assert_non_null(strstr(wire(), "Status: 500 "));
+    assert_null(strstr(wire(), "hell\r"));
+    assert_true(exchange_done(&exchange));
+}
+
+static void a_stream_over_the_limit_is_cut_after_that(void **state)
+{
+    (void)state;
+    exchange.max_reply = 8;
+    send_reply(200, nothing, NONE, true);
+    assert_string_equal(write_chunk(SLICE("hello")).thrown, "");
+    assert_non_null(strstr(wire(), "hello"));
+    assert_non_null(
+        strstr(write_chunk(SLICE("hello")).thrown, "(max_response)"));
+    assert_int_equal(exchange.reply, REPLY_FAILED);
+    assert_non_null(strstr(exchange.why.text, "(max_response)"));
+}
+
+static void the_head_is_kept_for_who_asks(void **state)
+{
+    static const char *const list[] = {"X-A", "1", NULL};
+    struct buf head;
+    (void)state;
+    buf_init(&head, 1000);
+    exchange.head = &head;
+    send_reply(200, list, string("hello"), false);
+    wire();
+    assert_non_null(strstr(buf_str(&head), "X-A: 1\r\n"));
+    assert_null(strstr(buf_str(&head), "hello"));
+    buf_free(&head);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -646,6 +724,12 @@ int main(void)
         CASE(a_full_buffer_makes_the_script_wait),
         CASE(a_large_body_is_kept_where_the_transport_stopped),
         CASE(a_stream_over_its_length_is_cut),
+        CASE(a_body_over_the_limit_is_refused_before_anything_is_out),
+        CASE(a_length_over_the_limit_is_refused),
+        CASE(without_a_body_its_length_is_no_matter),
+        CASE(a_stream_over_the_limit_is_an_error_while_nothing_is_out),
+        CASE(a_stream_over_the_limit_is_cut_after_that),
+        CASE(the_head_is_kept_for_who_asks),
         CASE(a_stream_under_its_length_is_incomplete),
         CASE(a_stream_that_fails_keeps_what_it_gave),
         CASE(a_stream_that_fails_before_anything_is_out_is_a_500),

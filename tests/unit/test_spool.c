@@ -19,9 +19,13 @@ static struct {
     enum err broken;
     char wrote[64];
     size_t wrote_n;
+    char last[64];  /* words */
+    bool dumb;      /* they cannot be sent */
+    bool interrupt; /* they are tried in the middle of a write */
 } peer;
 static struct spool spool;
 static struct request request;
+static enum err interrupted;
 
 static enum err peer_read(struct transport *t, void *p, size_t max, size_t *got)
 {
@@ -44,11 +48,21 @@ static enum err peer_write(struct transport *t, const void *p, size_t n,
     memcpy(peer.wrote + peer.wrote_n, p, n);
     peer.wrote_n += n;
     *wrote = n;
+    if (peer.interrupt)
+        interrupted = spool_last_words(&spool, SLICE("504"));
     return OK;
 }
 
-static const struct transport_ops peer_ops = {.read = peer_read,
-                                              .write = peer_write};
+static bool peer_last_words(struct transport *t, struct slice page)
+{
+    (void)t;
+    assert_true(page.n < sizeof(peer.last));
+    memcpy(peer.last, page.p, page.n);
+    return !peer.dumb;
+}
+
+static const struct transport_ops peer_ops = {
+    .read = peer_read, .write = peer_write, .last_words = peer_last_words};
 
 static int set_up(void **state)
 {
@@ -219,6 +233,63 @@ static void stopped_it_lets_the_reply_go(void **state)
     assert_int_equal(reply("late"), OK);
 }
 
+static void last_words_are_the_reply_and_nothing_follows(void **state)
+{
+    (void)state;
+    begin(BODY_NONE, 0, true);
+    assert_false(spool_silent(&spool));
+    assert_int_equal(spool_last_words(&spool, SLICE("504")), OK);
+    assert_string_equal(peer.last, "504");
+    assert_true(spool_silent(&spool));
+    assert_int_equal(reply("late"), ERR_EOF);
+    assert_int_equal(peer.wrote_n, 0);
+}
+
+static void they_are_said_once(void **state)
+{
+    (void)state;
+    assert_int_equal(spool_last_words(&spool, SLICE("504")), OK);
+    assert_int_equal(spool_last_words(&spool, SLICE("500")), ERR_ORDER);
+    assert_string_equal(peer.last, "504");
+}
+
+static void after_a_part_of_the_reply_there_is_only_silence(void **state)
+{
+    (void)state;
+    begin(BODY_NONE, 0, true);
+    assert_int_equal(reply("part"), OK);
+    assert_int_equal(spool_last_words(&spool, SLICE("504")), ERR_ORDER);
+    assert_string_equal(peer.last, "");
+    assert_int_equal(reply("more"), ERR_EOF);
+}
+
+static void a_reply_that_waits_for_the_body_is_none_yet(void **state)
+{
+    (void)state;
+    peer.come = "0";
+    assert_reads("0", 20);
+    assert_int_equal(reply("yes"), ERR_AGAIN);
+    assert_int_equal(spool_last_words(&spool, SLICE("504")), OK);
+}
+
+static void in_the_middle_of_a_write_they_come_again(void **state)
+{
+    (void)state;
+    begin(BODY_NONE, 0, true);
+    peer.interrupt = true;
+    assert_int_equal(reply("part"), OK);
+    assert_int_equal(interrupted, ERR_AGAIN);
+    assert_false(spool_silent(&spool));
+}
+
+static void words_that_cannot_be_sent_are_the_last_too(void **state)
+{
+    (void)state;
+    peer.dumb = true;
+    assert_int_equal(spool_last_words(&spool, SLICE("504")), ERR_IO);
+    assert_true(spool_silent(&spool));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -236,6 +307,12 @@ int main(void)
         T(a_peer_that_goes_is_told_after_what_it_sent),
         T(more_than_the_limit_is_not_kept),
         T(stopped_it_lets_the_reply_go),
+        T(last_words_are_the_reply_and_nothing_follows),
+        T(they_are_said_once),
+        T(after_a_part_of_the_reply_there_is_only_silence),
+        T(a_reply_that_waits_for_the_body_is_none_yet),
+        T(in_the_middle_of_a_write_they_come_again),
+        T(words_that_cannot_be_sent_are_the_last_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

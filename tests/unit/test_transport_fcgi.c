@@ -1056,7 +1056,7 @@ static void draining_closes_after_the_reply_and_accepts_nobody(void **state)
 {
     struct side *s = *state;
     int fd = begin(s, FCGI_KEEP_CONN, "/1");
-    fcgi_drain(s->f);
+    fcgi_drain(s->f, false);
     int late = client();
     send_request(late, 0, "/late", "");
     say(s, "x");
