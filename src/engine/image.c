@@ -127,6 +127,15 @@ static enum err header_matches(const struct image_header *h,
     return OK;
 }
 
+/* A name that can be shown: it is repeated in what people read. */
+static bool shows(const char *name, size_t max)
+{
+    for (size_t i = 0; i < max && name[i] != '\0'; i++)
+        if (name[i] < 0x20 || name[i] > 0x7e)
+            return false;
+    return true;
+}
+
 /* Is it whole? */
 static enum err header_whole(const struct image_header *h, size_t n,
                              struct why *why)
@@ -138,7 +147,9 @@ static enum err header_whole(const struct image_header *h, size_t n,
                        "the image has format %u, this program reads %u",
                        h->format, IMAGE_FORMAT);
     if (h->header_n != HEADER_N ||
-        h->header_sum != sum(h, offsetof(struct image_header, header_sum)))
+        h->header_sum != sum(h, offsetof(struct image_header, header_sum)) ||
+        !shows(h->machine, sizeof h->machine) ||
+        !shows(h->version, sizeof h->version))
         return why_set(why, ERR_CORRUPT, "the image's header is damaged");
     if (h->payload_n > IMAGE_MAX || h->payload_n != n - HEADER_N)
         return why_set(why, ERR_CORRUPT,

@@ -1,7 +1,7 @@
 /*
- * fuzz_decode.c - any bytes as text: whole, and in two pieces, alike.
+ * fuzz_decode.c - any bytes as text: whole, and in pieces, alike.
  *
- * Input: a byte of encoding and flags, a byte of where to cut, the bytes.
+ * Input: a byte of encoding and flags, two of the pieces' sizes, the bytes.
  */
 #include "base/err.h"
 #include "bind/base64.h"
@@ -12,22 +12,49 @@
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t n);
 
-static void text(enum encoding e, unsigned flags, struct slice in, size_t cut)
+/* In pieces of the sizes that sizes has, over and over. */
+static bool in_pieces(enum encoding e, unsigned flags, struct slice in,
+                      struct slice sizes, uint16_t *out, size_t *n)
 {
-    struct decoder one = {0}, two = {0};
-    struct slice head = {in.p, cut};
-    struct slice tail = slice_from(in, cut);
-    uint16_t *a = xalloc(decode_room(in.n) * sizeof(*a));
-    uint16_t *b =
-        xalloc((decode_room(head.n) + decode_room(tail.n)) * sizeof(*b));
-    size_t whole = 0, first = 0, second = 0;
+    struct decoder d = {0};
+    *n = 0;
+    for (size_t i = 0;; i++) {
+        size_t size = (unsigned char)sizes.p[i % sizes.n] % 8;
+        bool last = size >= in.n || i > in.n;
+        struct slice piece = {in.p, last ? in.n : size};
+        uint16_t *units = xalloc(decode_room(piece.n) * sizeof(*units));
+        size_t got = 0;
+        bool good = decode(e, &d, flags | (last ? 0 : DECODE_STREAM), piece,
+                           units, &got);
+        must(!good || got <= decode_room(piece.n));
+        if (good)
+            memcpy(out + *n, units, got * sizeof(*units));
+        *n += good ? got : 0;
+        free(units);
+        if (!good || last)
+            return good;
+        in = slice_from(in, size);
+    }
+}
+
+static void text(enum encoding e, unsigned flags, struct slice in,
+                 struct slice sizes)
+{
+    struct decoder one = {0}, ask = {0};
+    /* Each piece may give its room for what was held. */
+    size_t room = decode_room(in.n) + 8;
+    uint16_t *a = xalloc(room * sizeof(*a));
+    uint16_t *b = xalloc(2 * room * sizeof(*b));
+    size_t whole = 0, pieces = 0;
     bool good = decode(e, &one, flags, in, a, &whole);
     must(!good || whole <= decode_room(in.n));
-    bool pieces = decode(e, &two, flags | DECODE_STREAM, head, b, &first) &&
-                  decode(e, &two, flags, tail, b + first, &second);
-    must(good == pieces);
-    must(!good ||
-         (whole == first + second && memcmp(a, b, whole * sizeof(*a)) == 0));
+    must(good == in_pieces(e, flags, in, sizes, b, &pieces));
+    must(!good || (whole == pieces && memcmp(a, b, whole * sizeof(*a)) == 0));
+    if (decode_is_latin1(e, &ask, in)) {
+        must(good && whole == in.n);
+        for (size_t i = 0; i < in.n; i++)
+            must(a[i] == (unsigned char)in.p[i]);
+    }
     free(a);
     free(b);
 }
@@ -51,11 +78,12 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t n)
 {
     if (n < 3)
         return 0;
+    struct slice sizes = {(const char *)data + 1, 2};
     enum encoding e = (enum encoding)(data[0] % ENCODING_COUNT);
     unsigned flags =
         data[0] / ENCODING_COUNT & (DECODE_FATAL | DECODE_IGNORE_BOM);
-    struct slice in = {(const char *)data + 2, n - 2};
-    text(e, flags, in, data[1] % (in.n + 1));
+    struct slice in = {(const char *)data + 3, n - 3};
+    text(e, flags, in, sizes);
     base64(in);
     return 0;
 }

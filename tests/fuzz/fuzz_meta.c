@@ -27,7 +27,10 @@ static void check(const struct request *r)
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t n)
 {
-    static const struct meta_limits limits = {MAX_VARS, 4096, 1000000, true};
+    static const struct meta_limits limits = {.max_params = MAX_VARS,
+                                              .max_bytes = 4096,
+                                              .max_body = 1000000,
+                                              .trust_forwarded = true};
     const char *env[MAX_VARS + 1];
     size_t count = 0;
     char *copy = malloc(n + 1);
