@@ -136,6 +136,22 @@ install_packages() {
     fi
 }
 
+# For the fuzzers and a look at the status page: skipped where the release does
+# not have them.
+optional_packages() {
+    local package missing=()
+    for package in clang libclang-rt-dev chromium; do
+        installed "$package" || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    update_lists
+    if apt-get -s --no-remove install "${missing[@]}" >/dev/null 2>&1; then
+        install_packages "${missing[@]}"
+    else
+        say "not to be had here, so some tests are skipped: ${missing[*]}"
+    fi
+}
+
 packages() {
     local package want missing=()
     # libcmocka-dev for both purposes: configure looks for it.
@@ -145,7 +161,7 @@ packages() {
     if [ "$purpose" = test ]; then
         want="$want apache2 libapache2-mod-fcgid nginx
             libnet-fastcgi-perl libfcgi-client-perl mandoc shellcheck
-            clang-format python3 openssl"
+            clang-format python3 openssl libseccomp2"
     fi
     for package in $want; do
         installed "$package" || missing+=("$package")
@@ -153,6 +169,7 @@ packages() {
     command -v pkg-config >/dev/null || missing+=(pkg-config)
     command -v npm >/dev/null || missing+=(npm)
     install_packages "${missing[@]}"
+    [ "$purpose" = run ] || optional_packages
 }
 
 # ---- the distribution's V8 -------------------------------------------------

@@ -87,30 +87,4 @@ my $port = free_port();
 my $t = serve(pool => { listen => "127.0.0.1:$port" });
 is(fcgi("127.0.0.1:$port", $hello)->{body}, "hello\n", 'by TCP');
 
-# An independent client agrees about the protocol.
-SKIP: {
-    eval { require FCGI::Client; 1 } or skip('no FCGI::Client', 1);
-    my $sock = IO::Socket::UNIX->new(Type => Socket::SOCK_STREAM(),
-        Peer => $s->{socket});
-    my $client = FCGI::Client::Connection->new(sock => $sock);
-    my ($out) = $client->request({ %$post }, 'abcde');
-    like($out, qr/\r\n\r\n5 complete\n\z/, 'FCGI::Client');
-}
-SKIP: {
-    eval { require Net::FastCGI::IO; Net::FastCGI::IO->import(qw(:all));
-        require Net::FastCGI::Protocol; 1 } or skip('no Net::FastCGI', 2);
-    my $sock = IO::Socket::UNIX->new(Type => Socket::SOCK_STREAM(),
-        Peer => $s->{socket});
-    syswrite($sock,
-        Net::FastCGI::Protocol::build_begin_request(7, 1, 0, $hello, ''));
-    my ($out, $ended) = ('', 0);
-    while (my ($type, $id, $content) = Net::FastCGI::IO::read_record($sock)) {
-        $out .= $content if $type == 6 && $id == 7;
-        $ended = 1 if $type == 3 && $id == 7;
-        last if $ended;
-    }
-    like($out, qr/hello\n\z/, 'Net::FastCGI');
-    ok($ended, 'Net::FastCGI sees the end');
-}
-
 done_testing();
