@@ -13,12 +13,15 @@
 #include "bind/host.h"
 #include "engine/image_build.h"
 #include "engine/image_embedded.h"
+#include "serve/access.h"
+#include "serve/ctl.h"
 #include "serve/dev.h"
 #include "serve/image_command.h"
 #include "serve/listen.h"
 #include "serve/oneshot.h"
 #include "serve/super.h"
 #include "serve/timing.h"
+#include "serve/title.h"
 #include "serve/worker.h"
 
 #include <fcntl.h>
@@ -43,7 +46,13 @@ struct options {
     const char *file;   /* the one argument */
     uint64_t port;      /* --port */
     bool keys;          /* --keys */
+    bool background;    /* -D */
+    bool foreground;    /* -F */
+    bool test;          /* -t */
 };
+
+/* For the supervisor, which may execute this program again. */
+static char **arguments;
 
 /* Descriptors 0 to 2 are open, or a socket could become one of them. */
 static void open_standard(void)
@@ -65,24 +74,39 @@ static const char *config_path(const char *given)
     return access(installed, F_OK) == 0 ? installed : NULL;
 }
 
-static int read_config(const char *path, struct config *config)
+static enum err open_log(const struct config *config, struct why *why)
 {
-    struct why why = {.text = ""};
+    struct log_options o = {.target = config->error_log,
+                            .least = config->log_level,
+                            .format = config->log_format,
+                            .ident = config->syslog_ident,
+                            .facility = config->syslog_facility};
+    return log_open(&o, why);
+}
+
+/* False when there are mistakes, which are on stderr then. */
+static bool parse_config(const char *path, struct config *config)
+{
     struct buf errors;
     config_init(config);
     if (path == NULL)
-        return EX_OK;
+        return true;
     buf_init(&errors, 64 * 1024);
-    int result = EX_OK;
-    if (config_read(config, path, &errors) != OK) {
-        fputs(buf_str(&errors), stderr);
-        result = EX_CONFIG;
-    } else if (log_open(config->error_log, config->log_level, &why) != OK) {
-        fprintf(stderr, "snapcgi: %s\n", why.text);
-        result = EX_CONFIG;
-    }
+    bool good = config_read(config, path, &errors) == OK;
+    fputs(buf_str(&errors), stderr);
     buf_free(&errors);
-    return result;
+    return good;
+}
+
+static int read_config(const char *path, struct config *config)
+{
+    struct why why = {.text = ""};
+    if (!parse_config(path, config))
+        return EX_CONFIG;
+    if (path == NULL || open_log(config, &why) == OK)
+        return EX_OK;
+    fprintf(stderr, "snapcgi: %s\n", why.text);
+    return EX_CONFIG;
 }
 
 /*
@@ -151,20 +175,72 @@ static struct pool_config *pool_of(struct config *config,
     return &config->cgi;
 }
 
-static int run_fcgi(const struct options *o, int listen_fd)
+/* A worker's life in a child of the supervisor. */
+static int work(const struct child_place *place)
+{
+    struct worker_setup setup = {.pool = place->config,
+                                 .image = choose_image(),
+                                 .listen_fd = place->listen_fd,
+                                 .watch_every = WORKER_WATCH_EVERY,
+                                 .place = place};
+    return setup.image != NULL ? worker_run(&setup) : EX_CONFIG;
+}
+
+static bool can_work(void)
+{
+    return choose_image() != NULL;
+}
+
+static int supervise(struct config *config, const struct options *o,
+                     struct pool_config *given, int given_fd)
+{
+    struct super_setup setup = {
+        .argv = arguments,
+        .pool = o->pool,
+        .given = given,
+        .given_fd = given_fd,
+        .test = o->test,
+        .daemonize = !o->foreground && (o->background || config->daemonize),
+        .work = work,
+        .check = can_work};
+    return super_run(config, &setup);
+}
+
+/*
+ * How many children the parent wants, in the variable that lighttpd and
+ * spawn-fcgi use for it; 0 when it starts as many processes as it needs, as
+ * mod_fcgid does.
+ */
+static uint64_t children_wanted(void)
+{
+    uint64_t n = 0;
+    slice_u64(slice_of(getenv("PHP_FCGI_CHILDREN")), 4096, &n);
+    return n;
+}
+
+static int run_fcgi(const struct options *o, int listen_fd, bool serve)
 {
     struct config config;
+    uint64_t children = children_wanted();
+    bool again = getenv("SNAPCGI_HANDOVER") != NULL;
     /* Who started us may have left anything open. */
-    close_range((unsigned)(listen_fd > 2 ? LISTEN_FDS_START + listen_fds() : 3),
-                ~0U, 0);
+    if (!again)
+        close_range(
+            (unsigned)(listen_fd > 2 ? LISTEN_FDS_START + listen_fds() : 3),
+            ~0U, 0);
     int result = read_config(config_path(o->config), &config);
-    if (result != EX_OK)
+    if (result != EX_OK && (!again || o->test))
         return result;
     struct pool_config *pool = pool_of(&config, o);
     if (pool == NULL) {
         fprintf(stderr, "snapcgi: %s has %zu pools; choose one with --pool\n",
                 config.path, config.pool_count);
         return EX_CONFIG;
+    }
+    if (serve || children > 0) {
+        if (children > 1) /* 1 is lighttpd's own idea of it */
+            pool->max_children = children;
+        return supervise(&config, o, pool, listen_fd);
     }
     struct worker_setup setup = {.pool = pool,
                                  .image = choose_image(),
@@ -178,11 +254,12 @@ static int run_fcgi(const struct options *o, int listen_fd)
 static int run_serve(const struct options *o)
 {
     struct config config;
+    bool again = getenv("SNAPCGI_HANDOVER") != NULL;
     int result = read_config(config_path(o->config), &config);
-    const struct image *image = result == EX_OK ? choose_image() : NULL;
-    if (image == NULL)
-        return result != EX_OK ? result : EX_SOFTWARE;
-    return super_run(&config, o->pool, image);
+    /* There are workers to look after, whatever the configuration says. */
+    if (result != EX_OK && (!again || o->test))
+        return result;
+    return supervise(&config, o, NULL, -1);
 }
 
 static int run_dev(const struct options *o)
@@ -190,6 +267,23 @@ static int run_dev(const struct options *o)
     const struct image *image = choose_image();
     return image != NULL ? dev_run(o->file, (unsigned)o->port, image)
                          : EX_SOFTWARE;
+}
+
+static bool check_formats(const struct config *config)
+{
+    bool good = true;
+    for (size_t i = 0; i < config->pool_count; i++) {
+        struct why why;
+        struct access *format = NULL;
+        const struct pool_config *p = &config->pools[i];
+        if (access_parse(p->access_format, &format, &why) != OK) {
+            fprintf(stderr, "%s: pool %s: access.format: %s\n", config->path,
+                    p->name, why.text);
+            good = false;
+        }
+        access_free(format);
+    }
+    return good;
 }
 
 static int run_check(const struct options *o)
@@ -201,18 +295,12 @@ static int run_check(const struct options *o)
                    k->fallback != NULL ? k->fallback : "", k->help);
         return EX_OK;
     }
-    struct buf errors;
-    const char *path = config_path(o->config);
-    buf_init(&errors, 64 * 1024);
-    config_init(&config);
-    int result = EX_OK;
-    if (path != NULL && config_read(&config, path, &errors) != OK) {
-        fputs(buf_str(&errors), stderr);
-        result = EX_CONFIG;
-    } else {
+    int result = EX_CONFIG;
+    if (parse_config(config_path(o->config), &config) &&
+        check_formats(&config)) {
         config_print(&config, stdout);
+        result = EX_OK;
     }
-    buf_free(&errors);
     config_free(&config);
     return result;
 }
@@ -228,7 +316,9 @@ static int run_version(const struct options *o)
 
 static int run_help(const struct options *o);
 
-/* Letters of options a command takes: c config, p pool, n port, k keys. */
+#define SERVE_TAKES "cpFDt"
+
+/* Letters of options a command takes, see known[]. */
 static const struct command {
     const char *name;
     const char *takes;
@@ -236,7 +326,9 @@ static const struct command {
     int (*run)(const struct options *o);
     const char *usage;
 } commands[] = {
-    {"serve", "cp", false, run_serve, "serve [-c FILE] [--pool NAME]"},
+    {"serve", SERVE_TAKES, false, run_serve,
+     "serve [-c FILE] [--pool NAME] [-F | -D] [-t]"},
+    {"ctl", "", false, NULL, "ctl [-c FILE | -s SOCKET] VERB [WORD ...]"},
     {"dev", "n", true, run_dev, "dev FILE [--port N]"},
     {"check", "ck", false, run_check, "check [-c FILE] [--keys]"},
     {"image", "", false, NULL, "image build --api [-o FILE]"},
@@ -269,10 +361,10 @@ static const struct option {
     const char *name;
     char letter;
     bool value;
-} known[] = {{"-c", 'c', true},
-             {"--pool", 'p', true},
-             {"--port", 'n', true},
-             {"--keys", 'k', false}};
+} known[] = {
+    {"-c", 'c', true},           {"--pool", 'p', true}, {"--port", 'n', true},
+    {"--keys", 'k', false},      {"-F", 'F', false},    {"-D", 'D', false},
+    {"--daemonize", 'D', false}, {"-t", 't', false},    {"--test", 't', false}};
 
 /* Reads argv[from...] as the options in takes, and one argument if file. */
 static int parse(int argc, char **argv, int from, const char *takes, bool file,
@@ -297,6 +389,12 @@ static int parse(int argc, char **argv, int from, const char *takes, bool file,
             return misused("a value must follow", argv[i]);
         if (opt->letter == 'k')
             o->keys = true;
+        if (opt->letter == 'F')
+            o->foreground = true;
+        if (opt->letter == 'D')
+            o->background = true;
+        if (opt->letter == 't')
+            o->test = true;
         if (opt->letter == 'c')
             o->config = argv[++i];
         if (opt->letter == 'p')
@@ -308,6 +406,40 @@ static int parse(int argc, char **argv, int from, const char *takes, bool file,
     return !file || o->file != NULL ? EX_OK : misused("no FILE was", "given");
 }
 
+/* The words after `ctl`; its options come before the verb. */
+static int run_ctl(char **word)
+{
+    struct config config;
+    const char *file = NULL, *path = NULL;
+    for (; *word != NULL && (*word)[0] == '-'; word += 2) {
+        if (strcmp(*word, "--help") == 0) {
+            ctl_usage();
+            return EX_OK;
+        }
+        if (word[1] == NULL)
+            return misused("a value must follow", *word);
+        if (strcmp(*word, "-s") == 0)
+            path = word[1];
+        else if (strcmp(*word, "-c") == 0)
+            file = word[1];
+        else
+            return misused("unknown option", *word);
+    }
+    if (*word == NULL)
+        return misused("no verb was", "given");
+    config_init(&config);
+    if (path == NULL && !parse_config(config_path(file), &config))
+        return EX_CONFIG;
+    if (path == NULL)
+        path = config.control;
+    if (path == NULL) {
+        fprintf(stderr, "snapcgi: which supervisor? Say -s SOCKET, or set "
+                        "control in the configuration\n");
+        return EX_CONFIG;
+    }
+    return ctl_run(path, (const char *const *)word);
+}
+
 static int run_command(int argc, char **argv)
 {
     struct options o;
@@ -315,6 +447,8 @@ static int run_command(int argc, char **argv)
         return misused("no command was", "given");
     if (strcmp(argv[1], "image") == 0)
         return image_command(argc - 1, argv + 1);
+    if (strcmp(argv[1], "ctl") == 0)
+        return run_ctl(argv + 2);
     for (size_t i = 0; i < COMMANDS; i++) {
         const struct command *c = &commands[i];
         if (c->run == NULL || strcmp(c->name, argv[1]) != 0)
@@ -341,10 +475,22 @@ static int run(int argc, char **argv)
         command = true;
     if (command || (serve && handed) || (!handed && !listen_is(STDIN_FILENO)))
         return run_command(argc, argv);
-    int result = parse(argc, argv, serve ? 2 : 1, "cp", false, &o);
+    int result = parse(argc, argv, serve ? 2 : 1, SERVE_TAKES, false, &o);
     if (result != EX_OK)
         return result;
-    return run_fcgi(&o, handed ? LISTEN_FDS_START : STDIN_FILENO);
+    return run_fcgi(&o, handed ? LISTEN_FDS_START : STDIN_FILENO, serve);
+}
+
+/* The ones of the kernel may be written over, see title.h. */
+static char **copy_of(char **argv)
+{
+    size_t n = 0;
+    while (argv[n] != NULL)
+        n++;
+    char **copy = xalloc((n + 1) * sizeof(*copy));
+    for (size_t i = 0; i < n; i++)
+        copy[i] = xstrdup(argv[i]);
+    return copy;
 }
 
 int main(int argc, char **argv)
@@ -352,12 +498,15 @@ int main(int argc, char **argv)
     uint64_t started = clock_mono();
     open_standard();
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a log at its limit is no reason to end */
     if (is_cgi()) {
         if (getenv("SNAPCGI_TIMING") != NULL)
             timing_start(started);
         run_cgi();
     }
-    int result = run(argc, argv);
+    arguments = copy_of(argv);
+    title_init(argv);
+    int result = run(argc, arguments);
     /* Not exit(): V8's threads may still run, its statics must not go. */
     fflush(NULL);
     _exit(result);

@@ -1,227 +1,401 @@
 /*
- * super.c - bind, fork, pass signals on, wait.
+ * super.c - the loop: signals, children, and what is due.
  */
-#include "serve/super.h"
+#include "serve/super_parts.h"
 
-#include "serve/listen.h"
-#include "serve/worker.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "serve/monitor.h"
+#include "serve/notify.h"
+#include "serve/title.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-struct child {
-    const struct pool_config *pool;
-    struct listener listener;
-    bool handed; /* by LISTEN_FDS, not opened here */
-    pid_t pid;   /* 0: has ended */
-};
+/* How often a pool is looked at while something moves, and otherwise. */
+#define LOOK_SOON (100 * NS_PER_MS)
+#define LOOK_CALM NS_PER_S
+/* Between two monitors, should it fail. */
+#define MONITOR_PAUSE (2 * NS_PER_S)
+/* A supervisor whose workers do not get ready says that it runs, all the
+ * same: the log has the reason. */
+#define READY_MOST (10 * NS_PER_S)
 
-static const int passed_on[] = {SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGHUP};
+/* ---- who has ended ------------------------------------------------------ */
 
-static int serve_one(const struct child *c, const struct image *image)
+static struct child *child_of(struct super *s, pid_t pid)
 {
-    struct worker_setup setup = {.pool = c->pool,
-                                 .image = image,
-                                 .listen_fd = c->listener.fd,
-                                 .watch_every = WORKER_WATCH_EVERY};
-    log_about(c->pool->name, NULL);
-    if (c->handed)
-        log_notice("serving on the socket handed over as descriptor %d",
-                   c->listener.fd);
-    else
-        log_notice("serving on %s", c->pool->listen);
-    return worker_run(&setup);
+    struct child *c = s->all.children;
+    while (c != NULL && c->pid != pid)
+        c = c->next;
+    return c;
 }
 
-static bool start(struct child *children, size_t count, size_t i,
-                  const struct image *image)
+/* Many crashes in a short time may come of something all workers share. */
+static void count_crash(struct super *s)
 {
-    pid_t parent = getpid();
-    fflush(NULL);
-    children[i].pid = fork();
-    if (children[i].pid < 0) {
-        children[i].pid = 0;
-        log_error("fork: %s", strerror(errno));
-        return false;
+    uint64_t now = clock_mono();
+    const struct config *c = s->config;
+    if (now - s->crash_since > c->emergency_restart_interval) {
+        s->crash_since = now;
+        s->crashes = 0;
     }
-    if (children[i].pid > 0)
-        return true;
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent)
-        _exit(EX_UNAVAILABLE);
-    for (size_t k = 0; k < count; k++)
-        if (k != i)
-            close(children[k].listener.fd);
-    _exit(serve_one(&children[i], image));
+    if (++s->crashes != c->emergency_restart_threshold)
+        return;
+    log_error("%llu workers have crashed within %llu s: all are replaced "
+              "(emergency_restart_threshold)",
+              (unsigned long long)s->crashes,
+              (unsigned long long)(c->emergency_restart_interval / NS_PER_S));
+    super_renew(s, NULL, -1);
 }
 
-static void tell(const struct child *children, size_t count, int sig)
+static void bury(struct super *s, struct child *c, int status)
 {
-    for (size_t i = 0; i < count; i++)
-        if (children[i].pid > 0)
-            kill(children[i].pid, sig);
+    child_log_end(c, status);
+    if (c->kind == CHILD_TEST) {
+        super_tested(s, c, status);
+        return;
+    }
+    if (c->crew != NULL)
+        crew_lost(c->crew, c, status);
+    else if (c->board != NULL)
+        board_release(c->board, (uint32_t)c->slot);
+    bool crashed = c->kind == CHILD_WORKER && child_crashed(status) &&
+                   c->stage < CHILD_ENDING;
+    child_free(&s->all.children, c);
+    if (crashed)
+        count_crash(s);
 }
 
-static int status_of(int status)
-{
-    return WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
-}
-
-/* Collects who has ended; true when one did though nobody asked it to. */
-static bool collect(struct child *children, size_t count, size_t *left,
-                    bool asked, int *result)
+static void collect(struct super *s)
 {
     int status;
     pid_t pid;
-    bool lost = false;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        for (size_t i = 0; i < count; i++) {
-            if (children[i].pid != pid)
-                continue;
-            children[i].pid = 0;
-            --*left;
-            if (*result == EX_OK)
-                *result = status_of(status);
-            if (asked)
-                continue;
-            log_error("the worker of pool %s has ended (%s %d)",
-                      children[i].pool->name,
-                      WIFSIGNALED(status) ? "signal" : "status",
-                      WIFSIGNALED(status) ? WTERMSIG(status)
-                                          : WEXITSTATUS(status));
-            lost = true;
-        }
+        struct child *c = child_of(s, pid);
+        if (c != NULL)
+            bury(s, c, status);
     }
-    return lost;
 }
 
-static int watch_over(struct child *children, size_t count, size_t left)
+/* ---- signals ------------------------------------------------------------ */
+
+void super_stop(struct super *s)
 {
-    sigset_t set;
-    int result = EX_OK;
-    bool asked = left < count;
-    if (asked)
-        tell(children, count, SIGTERM);
-    sigemptyset(&set);
-    sigaddset(&set, SIGCHLD);
-    for (size_t i = 0; i < sizeof(passed_on) / sizeof(passed_on[0]); i++)
-        sigaddset(&set, passed_on[i]);
-    while (left > 0) {
-        int sig;
-        if (sigwait(&set, &sig) != 0)
-            continue;
-        if (sig == SIGCHLD) {
-            if (collect(children, count, &left, asked, &result)) {
-                asked = true;
-                if (result == EX_OK)
-                    result = EX_SOFTWARE;
-                tell(children, count, SIGTERM);
-            }
-            continue;
-        }
-        tell(children, count, sig);
-        if (sig == SIGUSR1)
-            log_reopen(NULL);
-        else if (sig != SIGHUP)
-            asked = true;
+    if (s->state != SUPER_STOPPING)
+        log_notice("stopping");
+    s->state = SUPER_STOPPING;
+    notify_send("STOPPING=1\nSTATUS=stopping");
+    for (struct child *c = s->all.children; c != NULL; c = c->next)
+        child_end(c);
+}
+
+/* New connections are refused, and who waits is served before the end. */
+void super_quit(struct super *s)
+{
+    if (s->state != SUPER_RUNNING)
+        return;
+    log_notice("stopping, when the requests in flight are done");
+    s->state = SUPER_QUITTING;
+    notify_send("STOPPING=1\nSTATUS=finishing the requests in flight");
+    for (size_t i = 0; i < s->all.count; i++)
+        listen_unlink(&s->all.at[i].listener);
+    for (struct child *c = s->all.children; c != NULL; c = c->next) {
+        if (c->kind == CHILD_WORKER)
+            child_drain(c, c->crew != NULL && !c->crew->handed,
+                        s->config->process_control_timeout);
+        else
+            child_end(c);
     }
-    return result;
 }
 
-static int run_all(struct child *children, size_t count,
-                   const struct image *image)
-{
-    sigset_t set;
-    size_t started = 0;
-    /* Before the first child, so that its end cannot be missed. */
-    sigemptyset(&set);
-    sigaddset(&set, SIGCHLD);
-    for (size_t i = 0; i < sizeof(passed_on) / sizeof(passed_on[0]); i++)
-        sigaddset(&set, passed_on[i]);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    while (started < count && start(children, count, started, image))
-        started++;
-    int result = watch_over(children, count, started);
-    return started < count ? EX_OSERR : result;
-}
-
-static int exit_status(enum err e)
-{
-    return e == ERR_SYNTAX || e == ERR_TOOBIG || e == ERR_NOTFOUND
-               ? EX_CONFIG
-               : EX_UNAVAILABLE;
-}
-
-/* The socket handed over for this pool, or -1; one for one needs no name. */
-static int handed_for(const struct pool_config *pool, size_t pools)
-{
-    return listen_fds() == 1 && pools == 1 ? LISTEN_FDS_START
-                                           : listen_named(pool->name);
-}
-
-/* Sockets are handed over to be served, all of them. */
-static enum err find_handed(const struct child *children, size_t count,
-                            struct why *why)
-{
-    int found = 0;
-    for (size_t i = 0; i < count; i++)
-        found += handed_for(children[i].pool, count) >= 0;
-    if (found == listen_fds())
-        return OK;
-    return why_set(why, ERR_NOTFOUND,
-                   "%d of %d sockets handed over are for no pool: each must "
-                   "have its pool's name in LISTEN_FDNAMES "
-                   "(FileDescriptorName= of a systemd socket)",
-                   listen_fds() - found, listen_fds());
-}
-
-static enum err open_listener(struct child *c, size_t pools, struct why *why)
-{
-    struct why reason = {.text = ""};
-    int fd = handed_for(c->pool, pools);
-    c->handed = fd >= 0;
-    enum err e = c->handed ? listen_take(&c->listener, fd, &reason)
-                           : listen_open(&c->listener, c->pool, &reason);
-    return why_set(why, e, "pool %s: %s", c->pool->name, reason.text);
-}
-
-int super_run(struct config *config, const char *name,
-              const struct image *image)
+void super_reopen(struct super *s)
 {
     struct why why = {.text = ""};
-    struct pool_config *only = name != NULL ? config_pool(config, name) : NULL;
-    size_t count = name != NULL ? 1 : config->pool_count;
-    if ((name != NULL && only == NULL) || count == 0) {
-        fprintf(stderr, "snapcgi: %s has no pool%s%s\n",
-                config->path != NULL ? config->path : "the configuration",
-                name != NULL ? " " : "", name != NULL ? name : "");
-        return EX_CONFIG;
+    if (log_reopen(&why) != OK)
+        log_error("%s; the old one stays in use", why.text);
+    for (size_t i = 0; i < s->all.count; i++)
+        crew_reopen(&s->all.at[i]);
+    log_notice("logs are open again");
+}
+
+static void more(struct super *s, int by)
+{
+    for (size_t i = 0; i < s->all.count; i++)
+        crew_more(&s->all.at[i], by);
+}
+
+static void signalled(void *arg, int fd, short events)
+{
+    struct super *s = arg;
+    struct signalfd_siginfo got;
+    (void)events;
+    while (read(fd, &got, sizeof(got)) == sizeof(got)) {
+        switch (got.ssi_signo) {
+        case SIGTERM:
+        case SIGINT:
+            super_stop(s);
+            break;
+        case SIGQUIT:
+            super_quit(s);
+            break;
+        case SIGUSR1:
+            super_reopen(s);
+            break;
+        case SIGHUP:
+        case SIGUSR2:
+            super_reload(s, -1);
+            break;
+        case SIGTTIN:
+            more(s, 1);
+            break;
+        case SIGTTOU:
+            more(s, -1);
+            break;
+        default: /* SIGCHLD: collect() has its turn anyway */
+            break;
+        }
     }
-    struct child *children = xalloc(count * sizeof(*children));
-    for (size_t i = 0; i < count; i++)
-        children[i].pool = only != NULL ? only : &config->pools[i];
-    enum err e = find_handed(children, count, &why);
-    size_t opened = 0;
-    for (; opened < count && e == OK; opened++)
-        e = open_listener(&children[opened], count, &why);
-    int result;
-    if (e != OK) {
-        fprintf(stderr, "snapcgi: %s\n", why.text);
-        result = exit_status(e);
-    } else if (count == 1) {
-        result = serve_one(&children[0], image);
-    } else {
-        result = run_all(children, count, image);
+}
+
+static bool take_signals(struct super *s)
+{
+    static const int ours[] = {SIGTERM, SIGINT,  SIGQUIT, SIGUSR1, SIGUSR2,
+                               SIGHUP,  SIGTTIN, SIGTTOU, SIGCHLD};
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+        sigaddset(&set, ours[i]);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    s->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (s->signal_fd < 0) {
+        log_error("signalfd: %s", strerror(errno));
+        return false;
     }
-    for (size_t i = 0; i < opened; i++)
-        listen_close(&children[i].listener);
-    free(children);
-    return result;
+    loop_watch(&s->loop, s->signal_fd, POLLIN, signalled, s);
+    return true;
+}
+
+/* ---- the monitor -------------------------------------------------------- */
+
+/* It parses what comes from outside: nobody in particular, and few rights. */
+static int step_down(struct super *s, int link)
+{
+    struct pool_config c = s->config->status;
+    struct identity id;
+    struct why why = {.text = ""};
+    int *keep = xalloc((s->all.count + 5) * sizeof(*keep));
+    int queues = monitor_queue_open();
+    size_t n = 0;
+    c.name = "monitor";
+    c.user = geteuid() == 0 ? s->config->status_user : NULL;
+    keep[n++] = link;
+    if (queues >= 0)
+        keep[n++] = queues;
+    if (s->status.fd >= 0)
+        keep[n++] = s->status.fd;
+    if (log_fd() >= 0)
+        keep[n++] = log_fd();
+    for (size_t i = 0; i < s->all.count; i++)
+        keep[n++] = s->all.at[i].listener.fd;
+    keep[n] = -1;
+    enum err e = OK;
+    for (size_t i = 0; i < s->all.count && e == OK; i++)
+        e = board_watch(s->all.at[i].board);
+    if (e == OK)
+        e = confine_resolve(&c, &id, &why);
+    if (e == OK)
+        e = confine(&c, &id, keep, &why);
+    free(keep);
+    if (e != OK)
+        log_error("the monitor cannot start: %s",
+                  why.text[0] != '\0' ? why.text : strerror(errno));
+    return e == OK ? EX_OK : EX_OSERR;
+}
+
+static int monitor(struct super *s, const struct child *c)
+{
+    sigset_t none;
+    struct monitor_pool *pools = xalloc(s->all.count * sizeof(*pools));
+    title_set("snapcgi: monitor");
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    int status = step_down(s, c->link);
+    if (status != EX_OK)
+        return status;
+    for (size_t i = 0; i < s->all.count; i++)
+        pools[i] = (struct monitor_pool){.config = s->all.at[i].config,
+                                         .board = s->all.at[i].board,
+                                         .listen_fd = s->all.at[i].listener.fd};
+    struct monitor_setup setup = {.config = s->config,
+                                  .pools = pools,
+                                  .count = s->all.count,
+                                  .status_fd = s->status.fd,
+                                  .link_fd = c->link};
+    return monitor_run(&setup);
+}
+
+/* False in the child. */
+static bool start_monitor(struct super *s, uint64_t now, int *status)
+{
+    for (struct child *c = s->all.children; c != NULL; c = c->next)
+        if (c->kind == CHILD_MONITOR)
+            return true;
+    if (s->state != SUPER_RUNNING || now < s->monitor_at || s->all.count == 0)
+        return true;
+    s->monitor_at = now + MONITOR_PAUSE;
+    struct child *c = child_new(&s->all.children, &s->loop, CHILD_MONITOR, "");
+    pid_t pid = child_fork(c);
+    if (pid == 0) {
+        *status = monitor(s, c);
+        return false;
+    }
+    if (pid < 0) {
+        log_error("the monitor cannot be started: %s", strerror(errno));
+        child_free(&s->all.children, c);
+    }
+    return true;
+}
+
+/* ---- what is due -------------------------------------------------------- */
+
+static void sample_queue(struct crew *c)
+{
+    struct board_head *h = board_head(c->board);
+    uint64_t waiting, most;
+    if (monitor_queue(c->listener.fd, &waiting, &most) != OK)
+        return;
+    h->queue = waiting;
+    h->queue_size = most;
+    if (waiting > h->max_queue)
+        h->max_queue = waiting;
+}
+
+static bool all_ready(const struct super *s)
+{
+    if (clock_mono() - s->started > READY_MOST)
+        return true;
+    for (size_t i = 0; i < s->all.count; i++) {
+        struct crew *c = &s->all.at[i];
+        struct crew_count n = crew_count(c);
+        if (c->config->pm != PM_ONDEMAND && c->failures == 0 &&
+            n.view.idle + n.view.busy == 0)
+            return false;
+    }
+    return true;
+}
+
+static void say_ready(struct super *s)
+{
+    if (s->ready || s->renewing || !all_ready(s))
+        return;
+    s->ready = true;
+    notify_send("READY=1\nMAINPID=%d\nSTATUS=%zu pools are served",
+                (int)getpid(), s->all.count);
+    background_started();
+}
+
+/* False in a child just forked. */
+static bool look(struct super *s, int *status)
+{
+    uint64_t now = clock_mono();
+    for (struct child *c = s->all.children; c != NULL; c = c->next)
+        child_look(c, now);
+    for (size_t i = 0; i < s->all.count && s->state == SUPER_RUNNING; i++) {
+        sample_queue(&s->all.at[i]);
+        if (!crew_look(&s->all.at[i], now, status))
+            return false;
+    }
+    if (!start_monitor(s, now, status))
+        return false;
+    super_look_renewed(s, now);
+    say_ready(s);
+    if (notify_watchdog() != 0 && now >= s->beat_at) {
+        s->beat_at = now + notify_watchdog();
+        notify_send("WATCHDOG=1");
+    }
+    return true;
+}
+
+static uint64_t next_look(const struct super *s)
+{
+    uint64_t now = clock_mono();
+    uint64_t until = now + LOOK_CALM;
+    bool moves = s->state != SUPER_RUNNING || !s->ready || s->renewing;
+    for (size_t i = 0; i < s->all.count && !moves; i++)
+        moves = crew_moves(&s->all.at[i]);
+    if (moves)
+        until = now + LOOK_SOON;
+    if (s->control != NULL) {
+        uint64_t due = control_expire(s->control, now);
+        if (due != 0 && due < until)
+            until = due;
+    }
+    if (notify_watchdog() != 0 && s->beat_at < until)
+        until = s->beat_at;
+    return until;
+}
+
+static bool over(const struct super *s)
+{
+    return s->state != SUPER_RUNNING && s->all.children == NULL;
+}
+
+struct crew *super_crew(struct super *s, const char *name)
+{
+    for (size_t i = 0; i < s->all.count; i++)
+        if (strcmp(s->all.at[i].config->name, name) == 0)
+            return &s->all.at[i];
+    return NULL;
+}
+
+/* False in a child, whose life is over then. */
+static bool serve(struct super *s, int *status)
+{
+    *status = EX_OK;
+    while (!over(s)) {
+        if (!look(s, status))
+            return false;
+        loop_wait(&s->loop, next_look(s));
+        collect(s);
+    }
+    return true;
+}
+
+int super_run(struct config *config, const struct super_setup *setup)
+{
+    struct super s = {.setup = setup,
+                      .config = config,
+                      .started = clock_mono(),
+                      .signal_fd = -1};
+    loop_init(&s.loop);
+    s.all =
+        (struct crews){.config = config, .loop = &s.loop, .work = setup->work};
+    int status = super_open(&s);
+    if (status == EX_OK && setup->test && !setup->check())
+        status = EX_SOFTWARE;
+    if (setup->test || (status != EX_OK && s.left.count == 0)) {
+        super_close(&s);
+        return status;
+    }
+    if (status != EX_OK)
+        super_fall_back(&s);
+    notify_open();
+    if (!take_signals(&s))
+        return EX_OSERR;
+    super_adopt(&s);
+    if (!serve(&s, &status))
+        return status; /* a child's */
+    super_answer(&s, true, SLICE(""));
+    super_close(&s);
+    log_notice("stopped");
+    return EX_OK;
 }

@@ -5,17 +5,27 @@
 
 #include "base/clock.h"
 #include "bind/host.h"
+#include "bind/libcrypto.h"
+#include "bind/libcurl.h"
 #include "cgi/transport_fcgi.h"
 #include "engine/engine.h"
+#include "engine/image.h"
+#include "serve/access.h"
+#include "serve/child.h"
 #include "serve/handler.h"
 #include "serve/pool.h"
+#include "serve/reply.h"
+#include "serve/status_page.h"
 #include "serve/watchdog.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -24,14 +34,24 @@
 #define MAX_CONNECTIONS 256
 
 struct worker {
+    struct pool_config config; /* the pool's, as this process takes it */
+    const struct child_place *place;
     struct fcgi *fcgi;
     struct pool *pool;
     struct handler handler;
+    struct slot *slot;
+    struct sink access, slow;
+    char *peers; /* FCGI_WEB_SERVER_ADDRS, or NULL */
     int signal_fd;
+    int wake_fd; /* readable when a signal or the supervisor has news */
+    uint64_t served;
+    uint64_t most;    /* requests, 0 endless */
     uint64_t drained; /* when kept connections are waited for no longer */
     bool stop;
     bool failed;
 };
+
+/* ---- what comes from outside ------------------------------------------- */
 
 /* Blocked before V8 starts, so that its threads inherit the mask. */
 static int take_signals(void)
@@ -41,8 +61,28 @@ static int take_signals(void)
     sigemptyset(&set);
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
         sigaddset(&set, ours[i]);
-    sigprocmask(SIG_BLOCK, &set, NULL);
+    /* Nobody else's business here, whatever the supervisor had blocked. */
+    sigprocmask(SIG_SETMASK, &set, NULL);
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+/* Both in one descriptor, which can be waited for like a third. */
+static int wake_by(int signal_fd, int link)
+{
+    struct epoll_event in = {.events = EPOLLIN};
+    int fd = epoll_create1(EPOLL_CLOEXEC);
+    if (fd < 0 || epoll_ctl(fd, EPOLL_CTL_ADD, signal_fd, &in) != 0 ||
+        (link >= 0 && epoll_ctl(fd, EPOLL_CTL_ADD, link, &in) != 0))
+        return -1;
+    return fd;
+}
+
+static void drain(struct worker *w, bool last)
+{
+    fcgi_drain(w->fcgi, last);
+    slot_set(w->slot, SLOT_STOPPING);
+    if (w->drained == 0)
+        w->drained = clock_mono() + w->config.request_timeout;
 }
 
 static void reopen_log(void)
@@ -52,16 +92,8 @@ static void reopen_log(void)
         log_error("%s", why.text);
 }
 
-static void drain(struct worker *w)
+static void obey_signals(struct worker *w)
 {
-    fcgi_drain(w->fcgi);
-    if (w->drained == 0)
-        w->drained = clock_mono() + w->handler.config->request_timeout;
-}
-
-static void obey(void *arg)
-{
-    struct worker *w = arg;
     struct signalfd_siginfo got;
     while (read(w->signal_fd, &got, sizeof(got)) == sizeof(got)) {
         switch (got.ssi_signo) {
@@ -70,16 +102,88 @@ static void obey(void *arg)
             w->stop = true;
             break;
         case SIGQUIT:
-            drain(w);
+            drain(w, false);
             break;
         case SIGUSR1:
             reopen_log();
             break;
         case SIGHUP:
-            log_notice("nothing is read again on SIGHUP; restart instead");
+            log_notice("only a supervisor reads anything again on SIGHUP");
             break;
         }
     }
+}
+
+static void use_logs(struct worker *w, const struct link_message *m)
+{
+    if (m->fd[LINK_ERROR_LOG] >= 0)
+        log_use(m->fd[LINK_ERROR_LOG]);
+    if (m->fd[LINK_ACCESS_LOG] >= 0)
+        sink_use(&w->access, m->fd[LINK_ACCESS_LOG]);
+    if (m->fd[LINK_SLOW_LOG] >= 0)
+        sink_use(&w->slow, m->fd[LINK_SLOW_LOG]);
+}
+
+static void obey_supervisor(struct worker *w)
+{
+    struct link_message m;
+    enum log_level level;
+    enum err e;
+    while ((e = link_receive(w->place->link, &m)) == OK) {
+        if (m.word == LINK_LAST)
+            drain(w, true);
+        else if (m.word == LINK_LOGS)
+            use_logs(w, &m);
+        else if (m.word == LINK_LEVEL && log_level_parse(m.text, &level))
+            log_set_level(level);
+    }
+    if (e == ERR_EOF && !w->stop) {
+        log_warn("the supervisor has gone: stopping");
+        w->stop = true;
+    }
+}
+
+static void obey(struct worker *w)
+{
+    obey_signals(w);
+    if (w->place != NULL)
+        obey_supervisor(w);
+}
+
+/* Before a reply's end: the last one of this life does not keep its
+ * connection. */
+static void end_reply(void *arg)
+{
+    struct worker *w = arg;
+    obey(w);
+    if (w->most != 0 && w->served + 1 >= w->most && w->drained == 0)
+        drain(w, false);
+}
+
+/* ---- serving ------------------------------------------------------------ */
+
+static void say_ready(struct worker *w, const struct image *image)
+{
+    struct link_message m = {.word = LINK_READY};
+    slot_set(w->slot, SLOT_IDLE);
+    if (w->place == NULL)
+        return;
+    snprintf(m.text, sizeof(m.text), "%s", image->id);
+    link_send(w->place->link, &m);
+}
+
+/* The pool's own pages need no JavaScript. */
+static bool answers_itself(struct worker *w, struct transport *t)
+{
+    const struct pool_config *c = &w->config;
+    struct slice name = reply_var(t, "SCRIPT_NAME");
+    bool ping = c->ping_path != NULL && slice_is(name, c->ping_path);
+    bool status = c->status_path != NULL && slice_is(name, c->status_path);
+    if (ping)
+        status_page_pong(t, c->ping_response);
+    else if (status && w->place != NULL)
+        status_page_send(t, &w->place->board, 1);
+    return ping || (status && w->place != NULL);
 }
 
 static void serve(struct worker *w)
@@ -89,9 +193,12 @@ static void serve(struct worker *w)
         while (!fcgi_pending(w->fcgi) && pool_prepare(w->pool))
             ;
         uint64_t until = w->drained != 0 ? w->drained : pool_wake(w->pool);
-        enum err e = fcgi_next(w->fcgi, until, w->signal_fd, &t);
+        enum err e = fcgi_next(w->fcgi, until, w->wake_fd, &t);
         if (e == OK) {
-            handler_run(&w->handler, t);
+            if (!answers_itself(w, t))
+                handler_run(&w->handler, t);
+            w->served++;
+            slot_set(w->slot, w->drained != 0 ? SLOT_STOPPING : SLOT_IDLE);
             /* The web server was woken on this processor: let it take the
              * reply away before the next context is made. */
             sched_yield();
@@ -108,50 +215,132 @@ static void serve(struct worker *w)
     }
 }
 
-static enum err open_fcgi(const struct worker_setup *setup, struct fcgi **out)
+/* ---- beginning ---------------------------------------------------------- */
+
+/*
+ * A kept connection belongs to one process, and who comes by it waits while
+ * that process is busy, though others may be idle.
+ */
+static bool keeps(const struct worker *w)
 {
-    const struct pool_config *c = setup->pool;
-    struct fcgi_options o = {.listen_fd = setup->listen_fd,
+    const struct pool_config *c = &w->config;
+    bool alone = w->place == NULL || c->max_children == 1;
+    return c->keep_conn == KEEP_ON || (c->keep_conn == KEEP_AUTO && alone);
+}
+
+static enum err open_fcgi(struct worker *w, int listen_fd)
+{
+    const struct pool_config *c = &w->config;
+    struct fcgi_options o = {.listen_fd = listen_fd,
                              .max_conns = MAX_CONNECTIONS,
                              .header_timeout = c->header_timeout,
                              .write_timeout = c->write_timeout,
+                             .no_keep = !keeps(w),
                              .max_params = (size_t)c->max_params,
                              .max_param_bytes = (size_t)c->max_param_bytes,
-                             .web_server_addrs =
-                                 getenv("FCGI_WEB_SERVER_ADDRS")};
-    return fcgi_open(&o, out);
+                             .web_server_addrs = w->peers};
+    return fcgi_open(&o, &w->fcgi);
+}
+
+/* Workers that were started together should not end together. */
+static uint64_t life(const struct pool_config *c)
+{
+    uint32_t noise = 0;
+    uint64_t spread = c->max_requests * c->max_requests_jitter / 100;
+    if (getrandom(&noise, sizeof(noise), 0) != sizeof(noise))
+        noise = (uint32_t)getpid();
+    return c->max_requests - (spread > 0 ? noise % (spread + 1) : 0);
+}
+
+/* What a root of its own does not hold, and is opened at first use. */
+static void open_libraries(void)
+{
+    struct why why;
+    libcurl_open(&why);
+    libcrypto_load(&why);
+}
+
+static enum err step_down(struct worker *w, int listen_fd, struct why *why)
+{
+    const struct child_place *p = w->place;
+    int keep[] = {listen_fd,   p->link,    log_fd(),     p->access->fd,
+                  p->slow->fd, w->wake_fd, w->signal_fd, -1};
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++)
+        if (keep[i] >= 0)
+            keep[n++] = keep[i];
+    keep[n] = -1;
+    w->access = *p->access;
+    w->slow = *p->slow;
+    if (w->config.chroot != NULL)
+        open_libraries();
+    if (board_join(p->board, (uint32_t)p->slot, &w->slot) != OK)
+        return why_set(why, ERR_IO, "the scoreboard cannot be mapped: %s",
+                       strerror(errno));
+    return confine(&w->config, p->identity, keep, why);
+}
+
+static enum err begin(struct worker *w, const struct worker_setup *setup,
+                      struct why *why)
+{
+    w->signal_fd = take_signals();
+    w->wake_fd = wake_by(w->signal_fd, w->place != NULL ? w->place->link : -1);
+    if (w->signal_fd < 0 || w->wake_fd < 0)
+        return why_set(why, ERR_IO, "no descriptors: %s", strerror(errno));
+    const char *peers = getenv("FCGI_WEB_SERVER_ADDRS");
+    w->peers = peers != NULL ? xstrdup(peers) : NULL;
+    if (w->place != NULL) {
+        /* A new process is a new isolate, and more. */
+        w->most = life(&w->config);
+        w->config.max_requests = 0;
+        enum err e = step_down(w, setup->listen_fd, why);
+        if (e != OK)
+            return e;
+    }
+    enum err e = open_fcgi(w, setup->listen_fd);
+    return why_set(why, e, "FastCGI cannot be served: %s", err_name(e));
 }
 
 int worker_run(const struct worker_setup *setup)
 {
-    struct worker w = {.signal_fd = take_signals()};
+    struct worker w = {.config = *setup->pool,
+                       .place = setup->place,
+                       .access = {.fd = -1},
+                       .slow = {.fd = -1}};
     struct engine_setup engine = {
         .mode = ENGINE_RESIDENT, .tables = natives, .fatal = handler_fatal};
-    struct pool_setup pool = {.config = setup->pool,
+    struct pool_setup pool = {.config = &w.config,
                               .image = setup->image,
                               .watch_every = setup->watch_every};
-    log_about(setup->pool->name, NULL);
-    if (w.signal_fd < 0) {
-        log_error("signalfd: %s", strerror(errno));
-        return EX_OSERR;
-    }
-    enum err e = open_fcgi(setup, &w.fcgi);
+    struct why why = {.text = ""};
+    struct access *format = NULL;
+    log_about(setup->pool->name, NULL, NULL);
+    enum err e = begin(&w, setup, &why);
+    if (e == OK)
+        e = access_parse(w.config.access_format, &format, &why);
     if (e != OK) {
-        log_error("FastCGI cannot be served: %s", err_name(e));
-        close(w.signal_fd);
+        log_error("%s", why.text);
         return e == ERR_IO ? EX_UNAVAILABLE : EX_CONFIG;
     }
+    pool.slot = w.slot;
+    die_words(handler_fatal);
     engine_start(&engine);
     watchdog_start();
     w.pool = pool_new(&pool);
-    handler_init(&w.handler, setup->pool, w.pool, false);
-    w.handler.ending = obey;
+    handler_init(&w.handler, &w.config, w.pool, false);
+    w.handler.ending = end_reply;
     w.handler.arg = &w;
+    w.handler.slot = w.slot;
+    w.handler.access = w.access.kind != SINK_NONE ? format : NULL;
+    w.handler.access_sink = &w.access;
+    w.handler.slow = w.slow.kind != SINK_NONE ? &w.slow : NULL;
+    while (pool_prepare(w.pool))
+        ;
+    say_ready(&w, setup->image);
     serve(&w);
     fcgi_close(w.fcgi);
     pool_free(w.pool);
     handler_free(&w.handler);
-    close(w.signal_fd);
-    log_notice("stopped");
+    log_at(w.place == NULL ? LOG_NOTICE : LOG_INFO, "stopped");
     return w.failed ? EX_UNAVAILABLE : EX_OK;
 }

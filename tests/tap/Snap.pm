@@ -189,7 +189,8 @@ sub run_program {
 }
 
 # serve(pool => {}, global => {}): a listening snapcgi; its socket, process
-# and log. The socket is a new unix one unless pool has listen.
+# and log. The socket is a new unix one unless pool has listen, and there is
+# one worker unless pool says how many.
 sub serve {
     my (%o) = @_;
     my $dir = $o{dir} // temp_dir();
@@ -198,6 +199,7 @@ sub serve {
     my $conf = write_config("$dir/snapcgi.conf",
         global => { error_log => $log, %{$o{global} // {}} },
         pool => { 'listen.mode' => '0666', listen => $socket,
+            $o{pool}{pm} ? () : (pm => 'static', max_children => 1),
             $o{pool}{app} ? () : (root => fixture()), %{$o{pool} // {}} });
     my $pid = start([$o{program} // $program, 'serve', '-c', $conf], out => "$dir/serve.out");
     my $peer = $socket =~ m{^/} ? wait_socket($socket, $pid)

@@ -1,0 +1,373 @@
+/*
+ * crew.c - workers are counted off the board and started, drained, replaced.
+ */
+#include "serve/crew.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "serve/access.h"
+#include "serve/title.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A worker that lived so long has started well, whatever came then. */
+#define SETTLED_NS (10 * NS_PER_S)
+#define BACK_OFF_FIRST (100 * NS_PER_MS)
+#define BACK_OFF_MOST (30 * NS_PER_S)
+/* Slots beyond those of two generations: for workers asked for by hand. */
+#define SLOTS_MORE 16
+
+/* ---- opening ----------------------------------------------------------- */
+
+static enum err open_sink(struct sink *s, const char *name, struct why *why)
+{
+    *s = (struct sink){.fd = -1};
+    return name != NULL ? sink_open(s, name, why) : OK;
+}
+
+enum err crew_open(struct crew *c, struct crews *all, struct why *why)
+{
+    const struct pool_config *config = c->config;
+    struct access *format = NULL;
+    c->all = all;
+    c->access = c->slow = (struct sink){.fd = -1};
+    pm_init(&c->pm, config);
+    enum err e = confine_resolve(config, &c->identity, why);
+    if (e == OK)
+        confine_explain(config);
+    if (e == OK)
+        e = access_parse(config->access_format, &format, why);
+    access_free(format);
+    if (e == OK)
+        e = open_sink(&c->access, config->access_log, why);
+    if (e == OK)
+        e = open_sink(&c->slow, config->slowlog, why);
+    uint32_t slots = 2 * (uint32_t)config->max_children + SLOTS_MORE;
+    if (e == OK && board_new(config->name, slots, &c->board) != OK)
+        e = why_set(why, ERR_IO, "no memory for the scoreboard: %s",
+                    strerror(errno));
+    if (e != OK)
+        return e;
+    struct board_head *h = board_head(c->board);
+    h->pm = (uint32_t)config->pm;
+    h->max_children = pm_most(&c->pm);
+    snprintf(h->listen, sizeof(h->listen), "%s",
+             config->listen != NULL ? config->listen : "fd 0");
+    return OK;
+}
+
+void crew_close(struct crew *c)
+{
+    if (c->watched)
+        loop_watch(c->all->loop, c->listener.fd, 0, NULL, NULL);
+    c->watched = false;
+    sink_close(&c->access);
+    sink_close(&c->slow);
+    board_free(c->board);
+    c->board = NULL;
+}
+
+/* ---- counting ---------------------------------------------------------- */
+
+static const struct slot *slot_of(const struct child *c)
+{
+    return c->board != NULL ? board_slot(c->board, (uint32_t)c->slot) : NULL;
+}
+
+static void count_one(struct pm_view *v, const struct child *c, uint64_t now,
+                      const struct child **idlest)
+{
+    const struct slot *s = slot_of(c);
+    bool idle = s != NULL && atomic_load(&s->state) == SLOT_IDLE;
+    if (c->old) {
+        v->old++;
+        v->old_busy += idle ? 0 : 1;
+    } else if (c->stage == CHILD_STARTING) {
+        v->starting++;
+    } else if (!idle) {
+        v->busy++;
+    } else {
+        uint64_t since = s->idle_since < now ? now - s->idle_since : 0;
+        v->idle++;
+        if (*idlest == NULL || since > v->idle_longest) {
+            v->idle_longest = since;
+            *idlest = c;
+        }
+    }
+}
+
+static struct crew_count count(const struct crew *crew,
+                               const struct child **idlest)
+{
+    struct crew_count n = {.view = {.waiting = crew->waiting}};
+    uint64_t now = clock_mono();
+    *idlest = NULL;
+    for (struct child *c = crew->all->children; c != NULL; c = c->next) {
+        if (c->crew != crew)
+            continue;
+        if (child_leaves(c))
+            n.leaving++;
+        else
+            count_one(&n.view, c, now, idlest);
+    }
+    return n;
+}
+
+struct crew_count crew_count(const struct crew *c)
+{
+    const struct child *idlest;
+    return count(c, &idlest);
+}
+
+static unsigned workers_of_all(const struct crews *all)
+{
+    unsigned n = 0;
+    for (struct child *c = all->children; c != NULL; c = c->next)
+        if (c->kind == CHILD_WORKER && !child_leaves(c) && !c->old)
+            n++;
+    return n;
+}
+
+bool crew_moves(const struct crew *c)
+{
+    struct crew_count n = crew_count(c);
+    return n.view.old > 0 || n.leaving > 0 || n.view.starting > 0 ||
+           (n.view.idle == 0 && c->config->pm != PM_ONDEMAND);
+}
+
+/* ---- starting ---------------------------------------------------------- */
+
+static void failed(struct crew *c, uint64_t now)
+{
+    uint64_t wait = BACK_OFF_FIRST;
+    for (unsigned i = 0; i < c->failures && wait < BACK_OFF_MOST; i++)
+        wait *= 2;
+    if (wait > BACK_OFF_MOST)
+        wait = BACK_OFF_MOST;
+    c->failures++;
+    c->retry_at = now + wait;
+}
+
+static int work(const struct crew *crew, const struct child *c, pid_t parent)
+{
+    struct child_place place = {.config = crew->config,
+                                .identity = &crew->identity,
+                                .board = crew->board,
+                                .slot = c->slot,
+                                .listen_fd = crew->listener.fd,
+                                .link = c->link,
+                                .access = (struct sink *)&crew->access,
+                                .slow = (struct sink *)&crew->slow,
+                                .parent = parent};
+    title_set("snapcgi: pool %s", crew->config->name);
+    return crew->all->work(&place);
+}
+
+/* False in the child. */
+static bool start_one(struct crew *crew, uint64_t now, int *status)
+{
+    int slot = board_claim(crew->board);
+    if (slot < 0)
+        return true; /* until one that leaves has gone */
+    struct child **list = &crew->all->children;
+    struct child *c =
+        child_new(list, crew->all->loop, CHILD_WORKER, crew->config->name);
+    pid_t parent = getpid();
+    c->crew = crew;
+    c->board = crew->board;
+    c->slot = slot;
+    pid_t pid = child_fork(c);
+    if (pid == 0) {
+        *status = work(crew, c, parent);
+        return false;
+    }
+    if (pid > 0) {
+        board_slot(crew->board, (uint32_t)slot)->pid = pid;
+        board_head(crew->board)->spawned++;
+        return true;
+    }
+    failed(crew, now);
+    log_about(crew->config->name, NULL, NULL);
+    log_error("no worker can be started: %s; trying again in %llu ms",
+              strerror(errno),
+              (unsigned long long)((crew->retry_at - now) / NS_PER_MS));
+    log_about(NULL, NULL, NULL);
+    board_release(crew->board, (uint32_t)slot);
+    child_free(list, c);
+    return true;
+}
+
+static bool start_some(struct crew *c, unsigned n, uint64_t now, int *status)
+{
+    uint64_t most = c->all->config->process_max;
+    if (c->retry_at > now)
+        return true;
+    c->retry_at = 0;
+    /* One that fails at once need not fail many times. */
+    if (c->failures > 0 && n > 1)
+        n = 1;
+    for (; n > 0 && c->retry_at == 0; n--) {
+        if (most > 0 && workers_of_all(c->all) >= most)
+            return true;
+        if (!start_one(c, now, status))
+            return false;
+    }
+    return true;
+}
+
+/* ---- replacing --------------------------------------------------------- */
+
+static uint64_t patience(const struct crew *c)
+{
+    return c->all->config->process_control_timeout;
+}
+
+static void retire(struct crew *crew)
+{
+    for (struct child *c = crew->all->children; c != NULL; c = c->next)
+        if (c->crew == crew && c->old && !child_leaves(c))
+            child_drain(c, !crew->kept, patience(crew));
+}
+
+/* ---- looking after it -------------------------------------------------- */
+
+static void somebody(void *arg, int fd, short events)
+{
+    struct crew *c = arg;
+    (void)events;
+    c->waiting = true;
+    /* Not again before a worker had the time to take it. */
+    loop_watch(c->all->loop, fd, 0, NULL, NULL);
+    c->watched = false;
+}
+
+/* Who comes wakes the supervisor only while no worker could take it. */
+static void watch_socket(struct crew *c, const struct crew_count *n)
+{
+    bool want = c->config->pm == PM_ONDEMAND && n->view.idle == 0 &&
+                n->view.starting == 0 && n->view.old == 0 && !c->waiting &&
+                n->view.busy < pm_most(&c->pm);
+    if (want == c->watched)
+        return;
+    loop_watch(c->all->loop, c->listener.fd, want ? POLLIN : 0, somebody, c);
+    c->watched = want;
+}
+
+static void tell_board(struct crew *c, const struct crew_count *n, bool reached)
+{
+    struct board_head *h = board_head(c->board);
+    h->max_children = pm_most(&c->pm);
+    h->draining = n->leaving + n->view.old;
+    if (n->view.busy > h->max_active)
+        h->max_active = n->view.busy;
+    if (!reached)
+        return;
+    h->max_children_reached++;
+    log_about(c->config->name, NULL, NULL);
+    log_warn("all %u workers are busy (max_children)", pm_most(&c->pm));
+    log_about(NULL, NULL, NULL);
+}
+
+bool crew_look(struct crew *c, uint64_t now, int *status)
+{
+    const struct child *idlest;
+    struct crew_count n = count(c, &idlest);
+    struct pm_step step = pm_next(&c->pm, &n.view);
+    if (step.retire)
+        retire(c);
+    else if (step.stop_one && idlest != NULL)
+        child_drain((struct child *)idlest, false, patience(c));
+    if (step.start > 0)
+        c->waiting = false;
+    tell_board(c, &n, step.reached);
+    if (step.start > 0 && !start_some(c, step.start, now, status))
+        return false;
+    n = count(c, &idlest);
+    watch_socket(c, &n);
+    return true;
+}
+
+void crew_renew(struct crew *crew)
+{
+    for (struct child *c = crew->all->children; c != NULL; c = c->next)
+        if (c->crew == crew && !child_leaves(c))
+            c->old = true;
+    crew->kept = true;
+    crew->failures = 0;
+    crew->retry_at = 0;
+    crew->pm.fresh = true;
+}
+
+/* A start that came to nothing must not be repeated without a pause. */
+static void judge(struct crew *c, const struct child *child, int status)
+{
+    uint64_t now = clock_mono();
+    struct slot s;
+    bool served = slot_read(slot_of(child), &s) && s.tally[TALLY_REQUESTS] > 0;
+    bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (well || served || child_leaves(child) ||
+        now - child->started > SETTLED_NS) {
+        c->failures = 0;
+        return;
+    }
+    failed(c, now);
+    if (c->failures < 2)
+        c->retry_at = 0; /* once may be chance */
+    else
+        log_warn("workers of pool %s end before they serve; the next is "
+                 "started in %llu ms",
+                 c->config->name,
+                 (unsigned long long)((c->retry_at - now) / NS_PER_MS));
+}
+
+void crew_lost(struct crew *crew, const struct child *child, int status)
+{
+    struct board_head *h = board_head(crew->board);
+    if (child_crashed(status))
+        h->crashed++;
+    if (child->board == crew->board) {
+        judge(crew, child, status);
+        board_release(crew->board, (uint32_t)child->slot);
+    } else if (child->board != NULL) {
+        /* Of before a reload: what it did is not forgotten. */
+        board_release(child->board, (uint32_t)child->slot);
+        board_carry(crew->board, child->board);
+    }
+}
+
+unsigned crew_more(struct crew *c, int by)
+{
+    /* A board has slots for two generations of workers. */
+    int base = (int)c->config->max_children;
+    int extra = c->pm.extra + by;
+    if (base + extra >= 1 && extra <= SLOTS_MORE / 2)
+        c->pm.extra = extra;
+    return pm_most(&c->pm);
+}
+
+/* ---- logs -------------------------------------------------------------- */
+
+static int passed(const struct sink *s)
+{
+    return s->kind == SINK_FILE ? s->fd : -1;
+}
+
+void crew_reopen(struct crew *crew)
+{
+    struct why why = {.text = ""};
+    struct sink *own[] = {&crew->access, &crew->slow};
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+        if (own[i]->kind == SINK_FILE && sink_reopen(own[i], &why) != OK)
+            log_error("%s", why.text);
+    struct link_message m = {
+        .word = LINK_LOGS,
+        .fd = {log_file_fd(), passed(&crew->access), passed(&crew->slow)}};
+    for (struct child *c = crew->all->children; c != NULL; c = c->next)
+        if (c->crew == crew && c->link >= 0)
+            link_send(c->link, &m);
+}

@@ -1,0 +1,69 @@
+/*
+ * crew.h - one pool in the supervisor: its socket, its board, its workers.
+ */
+#ifndef SERVE_CREW_H
+#define SERVE_CREW_H
+
+#include "base/sink.h"
+#include "serve/child.h"
+#include "serve/listen.h"
+#include "serve/pm.h"
+
+/* What all crews share; owned by the supervisor. */
+struct crews {
+    const struct config *config;
+    struct crew *at;
+    size_t count;
+    struct child *children; /* of all, and the monitor and the test */
+    struct loop *loop;
+    child_main *work;
+};
+
+struct crew {
+    struct crews *all;
+    const struct pool_config *config;
+    struct listener listener;
+    bool handed; /* by who started us, not opened here */
+    bool kept;   /* old workers have the same socket */
+    struct identity identity;
+    struct sink access;
+    struct sink slow;
+    struct board *board;
+    struct pm pm;
+    unsigned failures; /* starts in a row that came to nothing */
+    uint64_t retry_at; /* monotonic ns before which none is started, 0 */
+    bool watched;      /* ondemand: who comes to the socket wakes us */
+    bool waiting;      /* and somebody came */
+};
+
+/*
+ * A pool's logs, board and names, its listener being there already. On an
+ * error crew_close() is still to be called.
+ */
+enum err crew_open(struct crew *c, struct crews *all, struct why *why);
+/* Frees all but the listener. */
+void crew_close(struct crew *c);
+
+struct crew_count {
+    struct pm_view view;
+    unsigned leaving; /* told to go */
+};
+struct crew_count crew_count(const struct crew *c);
+
+/*
+ * Starts, stops and replaces workers as pm.h says. False in a child just
+ * forked, with *status its life's exit status.
+ */
+bool crew_look(struct crew *c, uint64_t now, int *status);
+/* All its workers become old, to be replaced one by one. */
+void crew_renew(struct crew *c);
+/* One of its children has ended with that wait(2) status. */
+void crew_lost(struct crew *c, const struct child *child, int status);
+/* Opens the logs again, and tells the workers. */
+void crew_reopen(struct crew *c);
+/* So many workers more, or fewer, at most; gives how many that are. */
+unsigned crew_more(struct crew *c, int by);
+/* Is something about to change, so that it should be looked at soon? */
+bool crew_moves(const struct crew *c);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * link.h - the line between the supervisor and one of its workers.
+ *
+ * A pair of sockets whose messages are whole or not there. Its end tells
+ * either side that the other has gone; signals do the rest (worker.h).
+ */
+#ifndef SERVE_LINK_H
+#define SERVE_LINK_H
+
+#include "base/err.h"
+
+#define LINK_TEXT 64
+
+enum link_word {
+    LINK_READY = 'R', /* worker: takes requests from now on; text: its image */
+    LINK_LAST = 'L',  /* supervisor: serve what waits at the socket, and end */
+    LINK_LOGS = 'G',  /* supervisor: write to these descriptors from now on */
+    LINK_LEVEL = 'V'  /* supervisor: text is the least level of the log */
+};
+
+/* The places of the descriptors of LINK_LOGS. */
+enum link_log {
+    LINK_ERROR_LOG,
+    LINK_ACCESS_LOG,
+    LINK_SLOW_LOG,
+    LINK_LOG_COUNT
+};
+
+struct link_message {
+    enum link_word word;
+    char text[LINK_TEXT];   /* NUL-ended, may be empty */
+    int fd[LINK_LOG_COUNT]; /* -1 for none; borrowed when sent, the
+                             * receiver's own when received */
+};
+
+/* Both ends are close-on-exec and do not block. */
+enum err link_open(int *supervisor, int *worker);
+/* ERR_AGAIN: the other side does not read; ERR_EOF: it has gone. */
+enum err link_send(int fd, const struct link_message *m);
+/* ERR_AGAIN: nothing there; ERR_EOF; ERR_SYNTAX: not a message of ours. */
+enum err link_receive(int fd, struct link_message *m);
+
+#endif

@@ -1,0 +1,243 @@
+/*
+ * super_open.c - everything that can fail, before anything is started.
+ */
+#include "serve/super_parts.h"
+
+#include "base/log.h"
+#include "serve/notify.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+static int exit_status(enum err e)
+{
+    if (e == ERR_ACCESS)
+        return EX_NOPERM;
+    return e == ERR_SYNTAX || e == ERR_TOOBIG || e == ERR_NOTFOUND
+               ? EX_CONFIG
+               : EX_UNAVAILABLE;
+}
+
+/* ---- sockets ------------------------------------------------------------ */
+
+/* One that was open before a re-execution, at the same address. */
+static bool adopt(struct super *s, struct listener *l,
+                  const struct pool_config *config)
+{
+    struct handover_item *it =
+        handover_find(&s->left, "listen", config->listen);
+    if (it == NULL || !listen_is(it->fd[0]))
+        return false;
+    it->taken = true;
+    *l = (struct listener){.fd = it->fd[0],
+                           .dev = (dev_t)it->number[0],
+                           .inode = (ino_t)it->number[1]};
+    /* A test must leave the file where it is. */
+    if (config->listen[0] == '/' && !s->setup->test)
+        snprintf(l->path, sizeof(l->path), "%s", config->listen);
+    listen(l->fd, config->listen_backlog);
+    return true;
+}
+
+static enum err open_at(struct super *s, struct listener *l,
+                        const struct pool_config *config, struct why *why)
+{
+    if (adopt(s, l, config))
+        return OK;
+    enum err e = listen_open(l, config, why);
+    /* A test beside a supervisor that runs: it is not in the way. */
+    return e == ERR_BUSY && s->setup->test ? OK : e;
+}
+
+/* The socket handed over for this pool, or -1; one for one needs no name. */
+static int handed_for(const struct super *s, const struct pool_config *pool)
+{
+    if (s->setup->given != NULL)
+        return s->setup->given_fd;
+    return listen_fds() == 1 && s->all.count == 1 ? LISTEN_FDS_START
+                                                  : listen_named(pool->name);
+}
+
+static enum err open_listener(struct super *s, struct crew *c, struct why *why)
+{
+    struct why reason = {.text = ""};
+    int fd = handed_for(s, c->config);
+    c->handed = fd >= 0;
+    c->kept = c->handed ||
+              handover_find(&s->left, "listen", c->config->listen) != NULL;
+    enum err e = c->handed ? listen_take(&c->listener, fd, &reason)
+                           : open_at(s, &c->listener, c->config, &reason);
+    /* A child's first three are not its sockets. */
+    if (e == OK && c->listener.fd >= 0 && c->listener.fd <= 2)
+        c->listener.fd = fcntl(c->listener.fd, F_DUPFD_CLOEXEC, 3);
+    return why_set(why, e, "pool %s: %s", c->config->name, reason.text);
+}
+
+/* Sockets are handed over to be served, all of them. */
+static enum err find_handed(const struct super *s, struct why *why)
+{
+    int found = 0;
+    int there = s->setup->given != NULL ? 0 : listen_fds();
+    for (size_t i = 0; i < s->all.count && there > 0; i++)
+        found += handed_for(s, s->all.at[i].config) >= 0;
+    if (found == there)
+        return OK;
+    return why_set(why, ERR_NOTFOUND,
+                   "%d of %d sockets handed over are for no pool: each must "
+                   "have its pool's name in LISTEN_FDNAMES "
+                   "(FileDescriptorName= of a systemd socket)",
+                   there - found, there);
+}
+
+/* ---- pools -------------------------------------------------------------- */
+
+static enum err choose_pools(struct super *s, struct why *why)
+{
+    struct config *config = s->config;
+    struct pool_config *only = s->setup->given;
+    if (only == NULL && s->setup->pool != NULL)
+        only = config_pool(config, s->setup->pool);
+    size_t count = only != NULL ? 1 : config->pool_count;
+    if (count == 0 || (s->setup->pool != NULL && only == NULL))
+        return why_set(why, ERR_NOTFOUND, "%s has no pool%s%s",
+                       config->path != NULL ? config->path
+                                            : "the configuration",
+                       s->setup->pool != NULL ? " " : "",
+                       s->setup->pool != NULL ? s->setup->pool : "");
+    s->all.at = xalloc(count * sizeof(*s->all.at));
+    s->all.count = count;
+    for (size_t i = 0; i < count; i++) {
+        s->all.at[i].config = only != NULL ? only : &config->pools[i];
+        s->all.at[i].listener.fd = -1;
+        s->all.at[i].access.fd = s->all.at[i].slow.fd = -1;
+    }
+    return OK;
+}
+
+static enum err open_pools(struct super *s, struct why *why)
+{
+    struct why reason = {.text = ""};
+    enum err e = choose_pools(s, why);
+    if (e == OK)
+        e = find_handed(s, why);
+    for (size_t i = 0; i < s->all.count && e == OK; i++)
+        e = open_listener(s, &s->all.at[i], why);
+    for (size_t i = 0; i < s->all.count && e == OK; i++) {
+        e = crew_open(&s->all.at[i], &s->all, &reason);
+        if (e != OK)
+            why_set(why, e, "pool %s: %s", s->all.at[i].config->name,
+                    reason.text);
+    }
+    return e;
+}
+
+/* ---- what there is one of ----------------------------------------------- */
+
+static enum err open_control(struct super *s, struct why *why)
+{
+    const char *path = s->config->control;
+    struct handover_item *it =
+        path != NULL ? handover_find(&s->left, "control", path) : NULL;
+    if (path == NULL)
+        return OK;
+    s->control_kept = it != NULL && s->setup->test;
+    if (it != NULL) {
+        it->taken = true;
+        return control_take(path, it->fd[0], &s->loop, super_obey, s,
+                            &s->control, why);
+    }
+    enum err e = control_open(path, &s->loop, super_obey, s, &s->control, why);
+    return e == ERR_BUSY && s->setup->test ? OK : e;
+}
+
+static enum err open_pid(struct super *s, struct why *why)
+{
+    const char *path = s->config->pid;
+    struct handover_item *it =
+        path != NULL ? handover_find(&s->left, "pid", path) : NULL;
+    if (path == NULL || s->setup->test)
+        return OK;
+    if (it != NULL) {
+        it->taken = true;
+        return pidfile_take(&s->pid, path, it->fd[0], why);
+    }
+    return pidfile_open(&s->pid, path, why);
+}
+
+int super_open(struct super *s)
+{
+    struct why why = {.text = ""};
+    handover_read(&s->left);
+    s->status.fd = -1;
+    s->pid.fd = -1;
+    enum err e = open_pools(s, &why);
+    if (e == OK && s->config->status.listen != NULL) {
+        struct why reason = {.text = ""};
+        e = open_at(s, &s->status, &s->config->status, &reason);
+        why_set(&why, e, "status_listen: %s", reason.text);
+    }
+    if (e == OK)
+        e = open_control(s, &why);
+    /* The process that is to live on is the one in the file. */
+    if (e == OK && s->setup->daemonize && !s->setup->test && s->left.count == 0)
+        e = background_fork(&why);
+    if (e == OK)
+        e = open_pid(s, &why);
+    if (e == OK)
+        return EX_OK;
+    fprintf(stderr, "snapcgi: %s\n", why.text);
+    if (s->left.count > 0 && !s->setup->test)
+        log_error("%s", why.text);
+    return exit_status(e);
+}
+
+void super_close(struct super *s)
+{
+    for (size_t i = 0; i < s->all.count; i++) {
+        struct crew *c = &s->all.at[i];
+        crew_close(c);
+        if (c->listener.fd >= 0 && !c->handed)
+            listen_close(&c->listener);
+    }
+    free(s->all.at);
+    s->all.at = NULL;
+    s->all.count = 0;
+    if (s->status.fd >= 0)
+        listen_close(&s->status);
+    control_close(s->control, !s->control_kept);
+    s->control = NULL;
+    pidfile_close(&s->pid);
+}
+
+/* A socket that was handed over is to be handed over again. */
+static void give_back(struct super *s, struct listener *l)
+{
+    for (size_t i = 0; i < s->left.count; i++) {
+        struct handover_item *it = &s->left.items[i];
+        if (!it->taken || l->fd < 0 || it->fd[0] != l->fd)
+            continue;
+        it->taken = false;
+        *l = (struct listener){.fd = -1};
+    }
+}
+
+void super_fall_back(struct super *s)
+{
+    log_error("the new configuration cannot be used after all: the workers "
+              "that run stay; correct it and reload again");
+    for (size_t i = 0; i < s->all.count; i++)
+        give_back(s, &s->all.at[i].listener);
+    give_back(s, &s->status);
+    for (size_t i = 0; i < s->all.count; i++) {
+        struct crew *c = &s->all.at[i];
+        crew_close(c);
+        if (c->listener.fd >= 0 && !c->handed)
+            listen_close(&c->listener);
+    }
+    s->all.count = 0;
+}
