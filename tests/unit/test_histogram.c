@@ -104,5 +104,6 @@ int main(void)
         cmocka_unit_test(counts_up_to_an_edge_are_exact),
         cmocka_unit_test(merging_adds_all_of_both),
     };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

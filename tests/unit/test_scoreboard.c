@@ -482,5 +482,6 @@ int main(void)
         TEST(a_text_is_cut_and_ended),
         TEST(states_and_tallies_have_names),
     };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

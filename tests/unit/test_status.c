@@ -415,5 +415,6 @@ int main(int argc, char **argv)
     };
     if (argc == 3 && strcmp(argv[1], "page") == 0)
         return write_page(argv[2]);
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
