@@ -26,16 +26,42 @@ struct sink_paths sink_paths = {
 
 /* ---- opening ----------------------------------------------------------- */
 
+/* Non-blocking: the path may be a FIFO whose reader is slow. */
+#define FILE_FLAGS                                                             \
+    (O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+
+/* A link by which somebody else chose where to write. */
+static bool is_strange_link(const char *path, struct stat *st)
+{
+    return lstat(path, st) == 0 && S_ISLNK(st->st_mode) && st->st_uid != 0 &&
+           st->st_uid != geteuid();
+}
+
+/*
+ * Who owns the folder of a log could have root write to any file by a link.
+ * One of root's own, as /dev/stderr is, is followed.
+ */
 static int open_file(const char *path)
 {
-    /* Non-blocking: the path may be a FIFO whose reader is slow. */
-    return open(
-        path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-        0640);
+    struct stat st;
+    int fd = open(path, FILE_FLAGS | O_NOFOLLOW, 0640);
+    if (fd >= 0 || errno != ELOOP)
+        return fd;
+    if (!is_strange_link(path, &st))
+        return open(path, FILE_FLAGS, 0640);
+    errno = ELOOP;
+    return -1;
 }
 
 static enum err file_failed(const char *path, struct why *why)
 {
+    struct stat st;
+    if (errno == ELOOP && is_strange_link(path, &st))
+        return why_set(why, ERR_IO,
+                       "cannot open the log %s: it is a symbolic link that "
+                       "belongs to another user (%u); remove it, and let "
+                       "nobody else write to its folder",
+                       path, (unsigned)st.st_uid);
     return why_set(why, ERR_IO, "cannot open the log %s: %s", path,
                    strerror(errno));
 }

@@ -234,7 +234,8 @@ static bool has_word(const char *words, const char *word, size_t n)
     return false;
 }
 
-/* It may hold secrets of whoever started the supervisor. */
+/* It may hold secrets of whoever started the supervisor: not even their bytes
+ * stay, for code that reads memory. */
 static enum err clear_environment(const struct walk *w, struct why *why)
 {
     size_t kept = 0;
@@ -243,6 +244,8 @@ static enum err clear_environment(const struct walk *w, struct why *why)
         size_t n = strcspn(*e, "=");
         if (has_word(sanitizers, *e, n) || has_word(w->config->keep_env, *e, n))
             environ[kept++] = *e;
+        else
+            explicit_bzero(*e, strlen(*e));
     }
     if (environ != NULL)
         environ[kept] = NULL;

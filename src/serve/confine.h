@@ -5,8 +5,8 @@
  * child walks down (confine), each step where the one before still allows it,
  * before V8 starts and any of the pool's code runs.
  *
- * With chroot, app, root, chdir and env_file of workers are paths in it, and
- * it must hold what workers open later: etc/resolv.conf, etc/hosts and
+ * With chroot, app, root and chdir of workers are paths in it, and it must
+ * hold what workers open later: etc/resolv.conf, etc/hosts and
  * etc/nsswitch.conf for names, etc/ssl/certs for https, and etc/localtime
  * and usr/share/zoneinfo unless TZ is kept. Libraries that are opened at
  * their first use must have been opened before confine().

@@ -29,6 +29,12 @@ static bool same(const char *path, int fd)
            a.st_ino == b.st_ino;
 }
 
+/* Who else may write to it could name any process to be stopped as root. */
+static bool is_ours(int fd, struct stat *st)
+{
+    return fstat(fd, st) == 0 && (st->st_uid == geteuid() || st->st_uid == 0);
+}
+
 /* Empty, or a number: anything else is a file that somebody needs. */
 static bool looks_like_one(int fd)
 {
@@ -83,7 +89,13 @@ static enum err claim(struct pidfile *p, const char *path, struct why *why)
                        errno == ELOOP ? "it is a symbolic link"
                                       : strerror(errno));
     enum err e;
-    if (!looks_like_one(fd))
+    struct stat st;
+    if (!is_ours(fd, &st))
+        e = why_set(why, ERR_ACCESS,
+                    "the pid file %s belongs to another user (%u); remove it, "
+                    "and let nobody else write to its folder",
+                    path, (unsigned)st.st_uid);
+    else if (!looks_like_one(fd))
         e = why_set(why, ERR_BUSY,
                     "%s is there and is no pid file; remove it, or name "
                     "another pid",

@@ -44,7 +44,7 @@ struct stamp {
 };
 
 #define MAGIC "snapbrd"
-#define VERSION 1
+#define VERSION 2
 
 /* Both in pages of their own: rights are given by the page. */
 struct front {
@@ -59,7 +59,8 @@ struct board {
     size_t size;
     size_t page;
     uint32_t slots;
-    char *own; /* the pages this process may write, once it has joined */
+    bool *claimed; /* by this process, whatever the slot says; or NULL */
+    char *own;     /* the pages this process may write, once it has joined */
     size_t own_offset, own_size;
 };
 
@@ -215,6 +216,7 @@ void board_free(struct board *b)
         at = &(*at)->next;
     *at = b->next;
     let_go(b);
+    free(b->claimed);
     free(b);
 }
 
@@ -258,10 +260,13 @@ struct slot *board_slot(struct board *b, uint32_t i)
 
 int board_claim(struct board *b)
 {
+    if (b->claimed == NULL)
+        b->claimed = xalloc(b->slots * sizeof *b->claimed);
     for (uint32_t i = 0; i < b->slots; i++) {
         struct slot *s = board_slot(b, i);
-        if (atomic_load(&s->state) != SLOT_FREE)
+        if (b->claimed[i] || atomic_load(&s->state) != SLOT_FREE)
             continue;
+        b->claimed[i] = true;
         memset(s, 0, sizeof *s);
         s->started = clock_real();
         atomic_store(&s->state, SLOT_STARTING);
@@ -283,6 +288,8 @@ void board_release(struct board *b, uint32_t i)
     add_tallies(h->tally, s->tally);
     histogram_merge(&h->latency, &s->latency);
     memset(s, 0, sizeof *s); /* all zero is SLOT_FREE */
+    if (b->claimed != NULL)
+        b->claimed[i] = false;
 }
 
 static uint64_t larger(uint64_t a, uint64_t b)
@@ -458,6 +465,7 @@ bool slot_read(const struct slot *s, struct slot *out)
         memset(r, 0, sizeof *r);
     if (atomic_load(&out->state) > SLOT_STOPPING)
         atomic_store(&out->state, SLOT_FREE);
+    out->image[sizeof out->image - 1] = '\0';
     r->id[sizeof r->id - 1] = '\0';
     r->method[sizeof r->method - 1] = '\0';
     r->uri[sizeof r->uri - 1] = '\0';

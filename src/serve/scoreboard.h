@@ -4,9 +4,11 @@
  * A board is a memfd: a head that the supervisor writes, a page that the
  * monitor writes, and a page (struct slot) for each worker, which that worker
  * alone writes. It outlives every worker, and by its descriptor the
- * supervisor's own re-execution. A worker sees the rest read-only. What a
- * reader finds in another process's page is a claim and not a fact: texts are
- * bounded and ended here (slot_read) before anybody prints them.
+ * supervisor's own re-execution. A worker sees the rest read-only; but native
+ * code in it can make its page grow over later slots of its pool (mremap(2)).
+ * What a reader finds in another process's page is a claim and not a fact:
+ * texts are bounded and ended here (slot_read) before anybody prints them, and
+ * no process is signalled, nor a slot given away, because a page says so.
  *
  * The supervisor has one thread. A child inherits its mappings, so a worker
  * that joins one board loses all others.
@@ -70,6 +72,8 @@ struct slot {
     int32_t pid;
     uint64_t started;    /* real ns */
     uint64_t idle_since; /* monotonic ns, of the last change to SLOT_IDLE */
+    char image[65];      /* id of its image, there before SLOT_IDLE */
+    _Atomic bool leaves; /* takes no new connection from now on */
     struct slot_request request;
     uint64_t tally[TALLIES];
     uint64_t heap_used, heap_total, buffers; /* bytes, of the last look */
@@ -127,7 +131,8 @@ struct board_shed *board_shed(struct board *b);
 uint32_t board_slots(const struct board *b);
 struct slot *board_slot(struct board *b, uint32_t i); /* i < board_slots() */
 
-/* A free slot's number, now SLOT_STARTING with nothing in it; -1: none. */
+/* The number of a slot that nobody has, now SLOT_STARTING with nothing in it;
+ * -1: none. */
 int board_claim(struct board *b);
 /* The worker has ended: its tallies are added to the head, the slot freed. */
 void board_release(struct board *b, uint32_t i);

@@ -7,6 +7,7 @@
 
 #include <asm/ioctls.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -52,9 +53,9 @@ static const char *const allowed[] = {
     "getrandom", "getresgid", "getresuid", "getrlimit", "getrusage", "getuid",
     "sysinfo", "ugetrlimit", "uname",
     /* Descriptors of any kind. */
-    "close", "close_range", "dup", "dup2", "dup3", "fcntl", "fcntl64",
-    "lseek", "_llseek", "pipe", "pipe2", "pread64", "preadv", "pwrite64",
-    "pwritev", "read", "readv", "write", "writev",
+    "close", "close_range", "dup", "dup2", "dup3", "lseek", "_llseek", "pipe",
+    "pipe2", "pread64", "preadv", "pwrite64", "pwritev", "read", "readv",
+    "write", "writev",
     /* Files: applications are read, logs appended to; libraries, roots of
      * certificates and /etc/resolv.conf are opened at their first use. Which
      * ones may be opened is a matter of the user and of chroot. */
@@ -99,15 +100,29 @@ struct rule {
 static const struct rule rules[] = {
     /* A thread and no process. */
     {"clone", 1, {HAS(0, CLONE_THREAD)}},
+    /* Not F_SETOWN, F_SETSIG and their kind, by which the kernel kills another
+     * process of the same user for this one. O_NONBLOCK is not taken away: the
+     * supervisor and other workers have the same logs, and do not wait. */
+    {"fcntl", 1, {IS(1, F_DUPFD)}},
+    {"fcntl", 1, {IS(1, F_DUPFD_CLOEXEC)}},
+    {"fcntl", 1, {IS(1, F_GETFD)}},
+    {"fcntl", 1, {IS(1, F_SETFD)}},
+    {"fcntl", 1, {IS(1, F_GETFL)}},
+    {"fcntl", 2, {IS(1, F_SETFL), HAS(2, O_NONBLOCK)}},
+    {"fcntl64", 1, {IS(1, F_DUPFD)}},
+    {"fcntl64", 1, {IS(1, F_DUPFD_CLOEXEC)}},
+    {"fcntl64", 1, {IS(1, F_GETFD)}},
+    {"fcntl64", 1, {IS(1, F_SETFD)}},
+    {"fcntl64", 1, {IS(1, F_GETFL)}},
+    {"fcntl64", 2, {IS(1, F_SETFL), HAS(2, O_NONBLOCK)}},
     {"socket", 1, {IS(0, AF_UNIX)}},
     {"socket", 1, {IS(0, AF_INET)}},
     {"socket", 1, {IS(0, AF_INET6)}},
     /* getaddrinfo(3) asks NETLINK_ROUTE which addresses there are. */
     {"socket", 2, {IS(0, AF_NETLINK), IS(2, 0)}},
     {"socketpair", 1, {IS(0, AF_UNIX)}},
-    /* Of sockets, how much is there and whether it waits; is it a terminal? */
+    /* Of sockets, how much is there; is it a terminal? */
     {"ioctl", 1, {IS(1, FIONREAD)}},
-    {"ioctl", 1, {IS(1, FIONBIO)}},
     {"ioctl", 1, {IS(1, TCGETS)}},
     /* Names of threads and of memory; may it be dumped? */
     {"prctl", 1, {IS(0, PR_SET_NAME)}},

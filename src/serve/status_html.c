@@ -220,8 +220,8 @@ static void put_bar(const struct status_pool *p, struct buf *out)
     buf_printf(out, ", %llu idle", (unsigned long long)p->idle);
     if (p->starting > 0)
         buf_printf(out, ", %llu starting", (unsigned long long)p->starting);
-    buf_printf(out, "; %llu of %llu connections wait.</p>\n",
-               (unsigned long long)p->queue, (unsigned long long)p->queue_size);
+    buf_printf(out, "; queue %llu of %llu.</p>\n", (unsigned long long)p->queue,
+               (unsigned long long)p->queue_size);
 }
 
 static void put_group(const struct status_pool *p, enum status_group group,

@@ -15,17 +15,20 @@
 #define LEAST_NS (UINT64_C(256) * 1000)
 #define EDGES 18
 
-/* A label's value (5.1 of the specification): \, " and the line end. */
+/*
+ * A label's value (5.1 of the specification): \ and " are escaped. Control
+ * characters and what is no UTF-8 are \xNN: a reader refuses all of it else.
+ */
 static void put_label(struct buf *out, const char *name, const char *value)
 {
+    struct line l;
+    line_begin(&l);
+    line_text(&l, slice_of(value), LINE_TEXT, sizeof l.text);
     buf_printf(out, "%s=\"", name);
-    for (; *value != '\0'; value++) {
-        if (*value == '\n')
-            buf_puts(out, "\\n");
-        else if (*value == '\\' || *value == '"')
-            buf_printf(out, "\\%c", *value);
-        else
-            buf_putc(out, *value);
+    for (size_t i = 0; i < l.n; i++) {
+        if (l.text[i] == '\\' || l.text[i] == '"')
+            buf_putc(out, '\\');
+        buf_putc(out, l.text[i]);
     }
     buf_putc(out, '"');
 }

@@ -181,6 +181,19 @@ static void what_is_no_pid_file_is_left_alone(void **state)
     assert_int_equal(unlink(target), -1);
 }
 
+/* Its owner could have any process stopped. */
+static void a_file_of_somebody_else_is_left_alone(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    put("1\n");
+    assert_int_equal(chown(path, 65534, 65534), 0);
+    assert_int_equal(pidfile_open(&one, path, &why), ERR_ACCESS);
+    assert_non_null(strstr(why.text, "belongs to another user (65534)"));
+    assert_int_equal(one.fd, -1);
+}
+
 static void a_missing_folder_is_said(void **state)
 {
     (void)state;
@@ -286,6 +299,7 @@ int main(void)
         T(another_that_lives_is_named),
         T(a_killed_one_is_replaced),
         T(what_is_no_pid_file_is_left_alone),
+        T(a_file_of_somebody_else_is_left_alone),
         T(a_missing_folder_is_said),
         T(a_child_neither_removes_nor_unlocks_it),
         T(a_file_that_is_anothers_by_now_stays),

@@ -103,6 +103,16 @@ static void slots_are_claimed_until_none_is_free(void **state)
     assert_int_equal(atomic_load(&board_slot(board, 1)->state), SLOT_STARTING);
 }
 
+static void a_worker_that_calls_its_slot_free_keeps_it(void **state)
+{
+    (void)state;
+    assert_int_equal(board_claim(board), 0);
+    atomic_store(&board_slot(board, 0)->state, SLOT_FREE);
+    assert_int_equal(board_claim(board), 1);
+    board_release(board, 0);
+    assert_int_equal(board_claim(board), 0);
+}
+
 static void a_released_slot_is_remembered_in_the_head(void **state)
 {
     (void)state;
@@ -463,6 +473,7 @@ int main(void)
         TEST(a_long_name_is_cut),
         TEST(a_board_without_slots_is_refused),
         TEST(slots_are_claimed_until_none_is_free),
+        TEST(a_worker_that_calls_its_slot_free_keeps_it),
         TEST(a_released_slot_is_remembered_in_the_head),
         TEST(carrying_moves_and_never_counts_twice),
         TEST(a_board_is_found_again_by_its_descriptor),

@@ -20,6 +20,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -203,6 +204,93 @@ static void other_processes_cannot_be_signalled_or_traced(void **state)
     assert_well(try_other_process);
 }
 
+/* A signal for news on a descriptor can be any, and go to anybody. */
+static void try_signals_by_descriptors(void)
+{
+    struct f_owner_ex owner = {.type = F_OWNER_PID, .pid = getppid()};
+    CHECK(fcntl(0, F_SETOWN, getppid()) == -1 && errno == EPERM);
+    CHECK(fcntl(0, F_SETOWN_EX, &owner) == -1 && errno == EPERM);
+    CHECK(fcntl(0, F_SETSIG, SIGKILL) == -1 && errno == EPERM);
+    CHECK(ioctl(0, FIOASYNC, &(int){1}) == -1 && errno == EPERM);
+    CHECK(ioctl(0, SIOCSPGRP, &(int){getppid()}) == -1 && errno == EPERM);
+    CHECK(fcntl(0, F_NOTIFY, DN_CREATE) == -1 && errno == EPERM);
+}
+
+static void a_descriptor_sends_no_signals_to_others(void **state)
+{
+    (void)state;
+    skip_without();
+    assert_well(try_signals_by_descriptors);
+}
+
+/* Others have the same pipe, and count on writes that do not wait. */
+static void try_waiting_writes(void)
+{
+    int both[2], no = 0;
+    CHECK(pipe2(both, O_NONBLOCK) == 0);
+    CHECK(fcntl(both[1], F_SETFL, O_WRONLY) == -1 && errno == EPERM);
+    CHECK(ioctl(both[1], FIONBIO, &no) == -1 && errno == EPERM);
+    CHECK(fcntl(both[1], F_GETFL) == (O_WRONLY | O_NONBLOCK));
+    CHECK(fcntl(both[1], F_SETFL, O_WRONLY | O_NONBLOCK) == 0);
+}
+
+static void what_does_not_wait_is_not_made_to(void **state)
+{
+    (void)state;
+    skip_without();
+    assert_well(try_waiting_writes);
+}
+
+static void try_descriptors(void)
+{
+    int copy = fcntl(0, F_DUPFD_CLOEXEC, 10);
+    CHECK(copy >= 10 && fcntl(0, F_DUPFD, 10) > copy);
+    CHECK(fcntl(copy, F_SETFD, FD_CLOEXEC) == 0);
+    CHECK(fcntl(copy, F_GETFD) == FD_CLOEXEC);
+}
+
+static void descriptors_can_be_copied(void **state)
+{
+    (void)state;
+    skip_without();
+    assert_well(try_descriptors);
+}
+
+#ifdef __x86_64__
+/* kill() as the two other kinds of programs would call it. */
+static void try_x32(void)
+{
+    CHECK(syscall(0x40000000 + SYS_kill, getppid(), 0) == -1);
+    CHECK(errno == EPERM || errno == ENOSYS);
+}
+
+static void try_i386(void)
+{
+    long got, call = 37;
+    __asm__ volatile("int $0x80"
+                     : "=a"(got)
+                     : "a"(call), "b"((long)getppid()), "c"(0L)
+                     : "memory", "r8", "r9", "r10", "r11");
+    CHECK(got < 0);
+}
+#endif
+
+static void calls_of_another_architecture_are_no_way_around(void **state)
+{
+    (void)state;
+    skip_without();
+#ifdef __x86_64__
+    void (*const tries[])(void) = {try_x32, try_i386};
+    for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+        int status = confined(tries[i]);
+        /* Refused, or the end of who tried. */
+        assert_true(status == 0 || WIFSIGNALED(status));
+    }
+#else
+    skip();
+#endif
+}
+
 static void try_limits(void)
 {
     struct rlimit r;
@@ -368,6 +456,10 @@ int main(void)
         cmocka_unit_test(clone3_is_as_if_it_were_not_there),
         cmocka_unit_test(what_no_worker_needs_fails_with_eperm),
         cmocka_unit_test(other_processes_cannot_be_signalled_or_traced),
+        cmocka_unit_test(a_descriptor_sends_no_signals_to_others),
+        cmocka_unit_test(what_does_not_wait_is_not_made_to),
+        cmocka_unit_test(descriptors_can_be_copied),
+        cmocka_unit_test(calls_of_another_architecture_are_no_way_around),
         cmocka_unit_test(limits_can_be_read_and_not_set),
         cmocka_unit_test(sockets_are_those_of_a_web_application),
         cmocka_unit_test(names_can_be_looked_up),

@@ -117,6 +117,38 @@ static void a_file_that_cannot_be_opened_is_explained(void **state)
     assert_int_equal(sink_open(&sink, folder, &why), ERR_IO);
 }
 
+/* Who may write to the folder of a log must not choose what root writes to. */
+static void a_link_of_somebody_else_is_not_followed(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    opened(path);
+    put("before\n");
+    assert_int_equal(rename(path, moved), 0);
+    assert_int_equal(symlink("elsewhere", path), 0);
+    assert_int_equal(lchown(path, 65534, 65534), 0);
+    assert_int_equal(sink_reopen(&sink, &why), ERR_IO);
+    assert_non_null(strstr(why.text, "a symbolic link that belongs to another "
+                                     "user (65534)"));
+    put("after\n");
+    assert_string_equal(content(moved), "before\nafter\n");
+    sink_close(&sink);
+    assert_int_equal(sink_open(&sink, path, &why), ERR_IO);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
+static void a_link_of_root_or_our_own_is_followed(void **state)
+{
+    (void)state;
+    assert_int_equal(symlink("log.1", path), 0);
+    opened(path);
+    put("there\n");
+    assert_string_equal(content(moved), "there\n");
+    sink_close(&sink);
+    opened("/dev/fd/2"); /* two links, both of the kernel or of root */
+}
+
 static void a_moved_file_is_followed_by_reopening(void **state)
 {
     (void)state;
@@ -453,6 +485,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_file_is_appended_to),
         TEST(a_file_that_cannot_be_opened_is_explained),
+        TEST(a_link_of_somebody_else_is_not_followed),
+        TEST(a_link_of_root_or_our_own_is_followed),
         TEST(a_moved_file_is_followed_by_reopening),
         TEST(a_missing_folder_leaves_the_old_file_in_use),
         TEST(a_truncated_copy_goes_on_at_the_start),

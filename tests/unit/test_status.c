@@ -326,7 +326,16 @@ static void openmetrics_escapes_labels(void **state)
     (void)state;
     strcpy(board_head(boards[1])->listen, "a\"b\\c\nd");
     render("openmetrics", 2);
-    has("listen=\"a\\\"b\\\\c\\nd\"");
+    has("listen=\"a\\\"b\\\\c\\\\nd\"");
+}
+
+/* An image's id is what a worker says, and one bad byte spoils all pools. */
+static void openmetrics_is_utf8_whatever_a_worker_says(void **state)
+{
+    (void)state;
+    strcpy(board_head(boards[1])->image, "x\xff\r\x1b");
+    render("openmetrics", 2);
+    has("image=\"x\\\\xff\\\\x0d\\\\x1b\"");
 }
 
 static void a_page_over_the_ceiling_is_told(void **state)
@@ -410,6 +419,7 @@ int main(int argc, char **argv)
         TEST(openmetrics_has_each_family_once_and_an_end),
         TEST(openmetrics_names_workers_by_their_place),
         TEST(openmetrics_escapes_labels),
+        TEST(openmetrics_is_utf8_whatever_a_worker_says),
         TEST(a_page_over_the_ceiling_is_told),
         TEST(the_reply_says_what_it_is),
     };
