@@ -84,6 +84,21 @@ static enum err open_log(const struct config *config, struct why *why)
     return log_open(&o, why);
 }
 
+/*
+ * What a supervisor has tried before it executed this program. Nobody has
+ * tried what is in the file by now.
+ */
+static FILE *tried_config(void)
+{
+    uint64_t fd;
+    const char *name = getenv("SNAPCGI_TRIED");
+    bool there = getenv("SNAPCGI_HANDOVER") != NULL && name != NULL &&
+                 slice_u64(slice_of(name), INT32_MAX, &fd);
+    unsetenv("SNAPCGI_TRIED");
+    return there && lseek((int)fd, 0, SEEK_SET) == 0 ? fdopen((int)fd, "r")
+                                                     : NULL;
+}
+
 /* False when there are mistakes, which are on stderr then. */
 static bool parse_config(const char *path, struct config *config)
 {
@@ -92,7 +107,12 @@ static bool parse_config(const char *path, struct config *config)
     if (path == NULL)
         return true;
     buf_init(&errors, 64 * 1024);
-    bool good = config_read(config, path, &errors) == OK;
+    FILE *in = tried_config();
+    enum err e = in != NULL ? config_read_stream(config, in, path, &errors)
+                            : config_read(config, path, &errors);
+    if (in != NULL)
+        fclose(in);
+    bool good = e == OK;
     fputs(buf_str(&errors), stderr);
     buf_free(&errors);
     return good;
@@ -196,6 +216,7 @@ static int supervise(struct config *config, const struct options *o,
 {
     struct super_setup setup = {
         .argv = arguments,
+        .path = config_path(o->config),
         .pool = o->pool,
         .given = given,
         .given_fd = given_fd,
@@ -231,6 +252,10 @@ static int run_fcgi(const struct options *o, int listen_fd, bool serve)
     int result = read_config(config_path(o->config), &config);
     if (result != EX_OK && (!again || o->test))
         return result;
+    if (result != EX_OK) {
+        config_free(&config); /* as if it had no pool: see super_run() */
+        return supervise(&config, o, NULL, -1);
+    }
     struct pool_config *pool = pool_of(&config, o);
     if (pool == NULL) {
         fprintf(stderr, "snapcgi: %s has %zu pools; choose one with --pool\n",
@@ -499,6 +524,7 @@ int main(int argc, char **argv)
     open_standard();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a log at its limit is no reason to end */
+    signal(SIGCHLD, SIG_DFL); /* ignored, nobody hears how a child ended */
     if (is_cgi()) {
         if (getenv("SNAPCGI_TIMING") != NULL)
             timing_start(started);

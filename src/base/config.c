@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <ini.h>
+#include <malloc.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -423,8 +424,11 @@ enum err config_read(struct config *c, const char *path, struct buf *errors)
         config_free(c);
         return e;
     }
+    /* What is freed on the way has had secrets in it. */
+    mallopt(M_PERTURB, 0xff);
     enum err e = config_read_stream(c, in, path, errors);
     fclose(in);
+    mallopt(M_PERTURB, 0);
     return e;
 }
 
@@ -452,6 +456,19 @@ void config_print(const struct config *c, FILE *out)
         fprintf(out, "\n[pool %s]\n", c->pools[i].name);
         print_pool("pool", &c->pools[i], out);
     }
+}
+
+static void forget(const struct pool_config *p, const struct pool_config *keep)
+{
+    for (size_t i = 0; p != keep && p->env[i] != NULL; i += 2)
+        config_env_wipe(p->env[i + 1]);
+}
+
+void config_forget(struct config *c, const struct pool_config *keep)
+{
+    forget(&c->cgi, keep);
+    for (size_t i = 0; i < c->pool_count; i++)
+        forget(&c->pools[i], keep);
 }
 
 struct pool_config *config_pool(struct config *c, const char *name)

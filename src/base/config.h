@@ -153,6 +153,11 @@ void config_print(const struct config *c, FILE *out);
 /* The pool of that name, the only one when name is NULL, or NULL. */
 struct pool_config *config_pool(struct config *c, const char *name);
 void config_free(struct config *c);
+/*
+ * For a process of one pool: env values, which may be secrets, of all others
+ * are overwritten in memory. keep: one of c->pools or &c->cgi; NULL: of all.
+ */
+void config_forget(struct config *c, const struct pool_config *keep);
 
 /* One row of the table. */
 struct config_key {

@@ -108,6 +108,11 @@ bool config_env_read(struct config_env_list *l, struct arena *a,
     return errors->count == before;
 }
 
+void config_env_wipe(const char *value)
+{
+    explicit_bzero((char *)(uintptr_t)value, strlen(value));
+}
+
 const char *const *config_env_merge(struct arena *a,
                                     const struct config_env_list *file,
                                     const struct config_env_list *own)
@@ -116,8 +121,10 @@ const char *const *config_env_merge(struct arena *a,
     const char **out =
         arena_alloc(a, (2 * (file->count + own->count) + 1) * sizeof(*out));
     for (const struct config_env *e = file->head; e != NULL; e = e->next) {
-        if (find(own, e->name) != NULL)
+        if (find(own, e->name) != NULL) {
+            config_env_wipe(e->value);
             continue;
+        }
         out[n++] = e->name;
         out[n++] = e->value;
     }

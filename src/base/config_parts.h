@@ -73,7 +73,10 @@ enum err config_env_add(struct config_env_list *l, struct arena *a,
 /* Reads NAME=value lines; mistakes go to e. False when there were some. */
 bool config_env_read(struct config_env_list *l, struct arena *a,
                      const char *path, struct config_errors *e);
-/* Both as name, value, ..., NULL in a; own overrides those of the file. */
+/* Overwrites a value in the arena. */
+void config_env_wipe(const char *value);
+/* Both as name, value, ..., NULL in a; own overrides those of the file, which
+ * are overwritten. */
 const char *const *config_env_merge(struct arena *a,
                                     const struct config_env_list *file,
                                     const struct config_env_list *own);

@@ -66,6 +66,9 @@ enum err background_fork(struct why *why)
         return why_set(why, ERR_IO, "fork: %s", strerror(failed));
     }
     if (child > 0) {
+        sigset_t none; /* what the supervisor takes later would end this one */
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
         close(ends[1]);
         _exit(await(child, ends[0]));
     }

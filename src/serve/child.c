@@ -74,33 +74,10 @@ static void hear(void *arg, int fd, short events)
     }
 }
 
-static void receive(void *arg, int fd, short events)
-{
-    struct child *c = arg;
-    struct link_message m;
-    (void)events;
-    enum err e = link_receive(fd, &m);
-    if (e == ERR_AGAIN)
-        return;
-    if (e != OK) {
-        /* It ends, or has ended: wait(2) will tell. */
-        loop_watch(c->loop, fd, 0, NULL, NULL);
-        return;
-    }
-    if (m.word != LINK_READY || c->stage != CHILD_STARTING)
-        return;
-    c->stage = CHILD_READY;
-    if (c->board != NULL)
-        snprintf(board_head(c->board)->image,
-                 sizeof(board_head(c->board)->image), "%s", m.text);
-}
-
 /* ---- beginning and end ------------------------------------------------- */
 
 void child_watch(struct child *c)
 {
-    if (c->link >= 0)
-        loop_watch(c->loop, c->link, POLLIN, receive, c);
     if (c->output >= 0)
         loop_watch(c->loop, c->output, POLLIN, hear, c);
 }
@@ -109,7 +86,7 @@ void child_watch(struct child *c)
  * In the child. The log may be the supervisor's stderr, which lines must
  * reach without a detour; what the libraries say is not a log line yet.
  */
-static void settle(int output, pid_t parent)
+static void settle(const struct child *c, int output, pid_t parent)
 {
     int log = log_fd() == STDERR_FILENO
                   ? fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)
@@ -119,7 +96,7 @@ static void settle(int output, pid_t parent)
     dup2(output, STDOUT_FILENO);
     dup2(output, STDERR_FILENO);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null >= 0)
+    if (null >= 0 && c->kind != CHILD_TEST)
         dup2(null, STDIN_FILENO);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent)
@@ -142,7 +119,7 @@ pid_t child_fork(struct child *c)
         close(output[0]);
         c->link = link;
         c->output = -1;
-        settle(output[1], parent);
+        settle(c, output[1], parent);
         return 0;
     }
     if (link >= 0)
@@ -163,14 +140,6 @@ void child_hear(struct child *c)
         hear(c, c->output, POLLIN);
 }
 
-static void unwatch(const struct child *c, int fd)
-{
-    if (fd < 0)
-        return;
-    loop_watch(c->loop, fd, 0, NULL, NULL);
-    close(fd);
-}
-
 void child_free(struct child **list, struct child *c)
 {
     while (*list != c)
@@ -178,8 +147,12 @@ void child_free(struct child **list, struct child *c)
     *list = c->next;
     child_hear(c);
     say(c);
-    unwatch(c, c->link);
-    unwatch(c, c->output);
+    if (c->link >= 0)
+        close(c->link);
+    if (c->output >= 0) {
+        loop_watch(c->loop, c->output, 0, NULL, NULL);
+        close(c->output);
+    }
     buf_free(&c->said);
     buf_free(&c->words);
     free(c);
@@ -205,6 +178,8 @@ static void signal_stage(struct child *c, enum child_stage stage, int signal,
 void child_drain(struct child *c, bool last, uint64_t timeout)
 {
     struct link_message m = {.word = LINK_LAST};
+    if (c->stage == CHILD_DRAINING && c->until == 0)
+        c->until = clock_mono() + timeout; /* one that went by itself */
     if (last && c->stage < CHILD_DRAINING && link_send(c->link, &m) == OK) {
         c->stage = CHILD_DRAINING;
         c->until = clock_mono() + timeout;
@@ -242,10 +217,29 @@ static void describe(const struct child *c, char *out, size_t max)
     if (s.state != SLOT_RUNNING && s.state != SLOT_FINISHING)
         return;
     const struct slot_request *r = &s.request;
+    if (r->id[0] == '\0') {
+        snprintf(out, max, " while reading a request");
+        return;
+    }
     size_t path = strcspn(r->uri, "?"); /* a query may hold secrets */
     snprintf(out, max, " while serving %s %.*s%s%s (request %s)", r->method,
              (int)path, r->uri, r->script[0] != '\0' ? " with " : "", r->script,
              r->id);
+}
+
+/* A worker's slot says that it takes requests, and from which image. */
+static void look_ready(struct child *c)
+{
+    struct slot s;
+    const struct slot *own =
+        c->board != NULL ? board_slot(c->board, (uint32_t)c->slot) : NULL;
+    if (c->stage != CHILD_STARTING || own == NULL ||
+        atomic_load(&own->state) <= SLOT_STARTING)
+        return;
+    c->stage = CHILD_READY;
+    slot_read(own, &s);
+    snprintf(board_head(c->board)->image, sizeof(board_head(c->board)->image),
+             "%s", s.image);
 }
 
 static bool hangs(const struct child *c, uint64_t now)
@@ -260,6 +254,7 @@ static bool hangs(const struct child *c, uint64_t now)
 void child_look(struct child *c, uint64_t now)
 {
     char what[1024];
+    look_ready(c);
     if (hangs(c, now)) {
         describe(c, what, sizeof(what));
         log_about(c->pool, NULL, NULL);

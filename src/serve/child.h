@@ -47,6 +47,7 @@ struct child {
     char pool[65];       /* "" when it is no worker */
     struct board *board; /* borrowed; NULL: made by another build */
     int slot;
+    ino_t socket;      /* of the listening socket; 0 not known */
     int link;          /* owned; -1 none */
     int output;        /* read end of its stdout and stderr, owned */
     struct buf said;   /* of its last line, without the end so far */
@@ -76,7 +77,8 @@ struct child *child_new(struct child **list, struct loop *loop,
 /*
  * Forks. 0 in the child: its link is then its own end, its stdout and stderr
  * go to the parent, log lines to where the parent's go, and it ends with the
- * parent. -1: errno tells, and the child is still there to be freed.
+ * parent. stdin is nothing, but to a test, which may find a socket there. -1:
+ * errno tells, and the child is still there to be freed.
  */
 pid_t child_fork(struct child *c);
 /* Watches a child handed over: link and output are set. */

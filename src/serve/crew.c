@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -72,6 +73,12 @@ void crew_close(struct crew *c)
     c->board = NULL;
 }
 
+ino_t crew_socket(const struct crew *c)
+{
+    struct stat st;
+    return fstat(c->listener.fd, &st) == 0 ? st.st_ino : 0;
+}
+
 /* ---- counting ---------------------------------------------------------- */
 
 static const struct slot *slot_of(const struct child *c)
@@ -101,10 +108,20 @@ static void count_one(struct pm_view *v, const struct child *c, uint64_t now,
     }
 }
 
+static bool is_full(const struct crews *all)
+{
+    uint64_t n = 0;
+    for (struct child *c = all->children; c != NULL; c = c->next)
+        if (c->kind == CHILD_WORKER && !child_leaves(c) && !c->old)
+            n++;
+    return all->config->process_max > 0 && n >= all->config->process_max;
+}
+
 static struct crew_count count(const struct crew *crew,
                                const struct child **idlest)
 {
-    struct crew_count n = {.view = {.waiting = crew->waiting}};
+    struct crew_count n = {
+        .view = {.waiting = crew->waiting, .full = is_full(crew->all)}};
     uint64_t now = clock_mono();
     *idlest = NULL;
     for (struct child *c = crew->all->children; c != NULL; c = c->next) {
@@ -124,20 +141,11 @@ struct crew_count crew_count(const struct crew *c)
     return count(c, &idlest);
 }
 
-static unsigned workers_of_all(const struct crews *all)
-{
-    unsigned n = 0;
-    for (struct child *c = all->children; c != NULL; c = c->next)
-        if (c->kind == CHILD_WORKER && !child_leaves(c) && !c->old)
-            n++;
-    return n;
-}
-
 bool crew_moves(const struct crew *c)
 {
     struct crew_count n = crew_count(c);
     return n.view.old > 0 || n.leaving > 0 || n.view.starting > 0 ||
-           (n.view.idle == 0 && c->config->pm != PM_ONDEMAND);
+           c->waiting || (n.view.idle == 0 && c->config->pm != PM_ONDEMAND);
 }
 
 /* ---- starting ---------------------------------------------------------- */
@@ -165,6 +173,7 @@ static int work(const struct crew *crew, const struct child *c, pid_t parent)
                                 .slow = (struct sink *)&crew->slow,
                                 .parent = parent};
     title_set("snapcgi: pool %s", crew->config->name);
+    config_forget(crew->all->config, crew->config);
     return crew->all->work(&place);
 }
 
@@ -181,6 +190,7 @@ static bool start_one(struct crew *crew, uint64_t now, int *status)
     c->crew = crew;
     c->board = crew->board;
     c->slot = slot;
+    c->socket = crew_socket(crew);
     pid_t pid = child_fork(c);
     if (pid == 0) {
         *status = work(crew, c, parent);
@@ -189,6 +199,7 @@ static bool start_one(struct crew *crew, uint64_t now, int *status)
     if (pid > 0) {
         board_slot(crew->board, (uint32_t)slot)->pid = pid;
         board_head(crew->board)->spawned++;
+        crew->waiting = false;
         return true;
     }
     failed(crew, now);
@@ -204,19 +215,15 @@ static bool start_one(struct crew *crew, uint64_t now, int *status)
 
 static bool start_some(struct crew *c, unsigned n, uint64_t now, int *status)
 {
-    uint64_t most = c->all->config->process_max;
     if (c->retry_at > now)
         return true;
     c->retry_at = 0;
     /* One that fails at once need not fail many times. */
     if (c->failures > 0 && n > 1)
         n = 1;
-    for (; n > 0 && c->retry_at == 0; n--) {
-        if (most > 0 && workers_of_all(c->all) >= most)
-            return true;
+    for (; n > 0 && c->retry_at == 0 && !is_full(c->all); n--)
         if (!start_one(c, now, status))
             return false;
-    }
     return true;
 }
 
@@ -227,11 +234,27 @@ static uint64_t patience(const struct crew *c)
     return c->all->config->process_control_timeout;
 }
 
+/* Who has another socket than the new ones serves first who waits there. */
 static void retire(struct crew *crew)
 {
+    ino_t socket = crew_socket(crew);
     for (struct child *c = crew->all->children; c != NULL; c = c->next)
         if (c->crew == crew && c->old && !child_leaves(c))
-            child_drain(c, !crew->kept, patience(crew));
+            child_drain(c, c->socket != socket, patience(crew));
+}
+
+/* At max_requests one goes by itself, and another can be started already. */
+static void let_go(struct crew *crew, uint64_t now)
+{
+    const struct pool_config *p = crew->config;
+    for (struct child *c = crew->all->children; c != NULL; c = c->next) {
+        if (c->crew != crew || slot_of(c) == NULL || child_leaves(c) ||
+            !atomic_load(&slot_of(c)->leaves))
+            continue;
+        c->stage = CHILD_DRAINING;
+        c->until =
+            now + p->request_timeout + p->wait_until_timeout + p->kill_grace;
+    }
 }
 
 /* ---- looking after it -------------------------------------------------- */
@@ -276,14 +299,15 @@ static void tell_board(struct crew *c, const struct crew_count *n, bool reached)
 bool crew_look(struct crew *c, uint64_t now, int *status)
 {
     const struct child *idlest;
+    let_go(c, now);
     struct crew_count n = count(c, &idlest);
     struct pm_step step = pm_next(&c->pm, &n.view);
+    if (n.view.idle + n.view.starting > 0)
+        c->waiting = false; /* one of them takes who came */
     if (step.retire)
         retire(c);
     else if (step.stop_one && idlest != NULL)
         child_drain((struct child *)idlest, false, patience(c));
-    if (step.start > 0)
-        c->waiting = false;
     tell_board(c, &n, step.reached);
     if (step.start > 0 && !start_some(c, step.start, now, status))
         return false;
@@ -292,12 +316,36 @@ bool crew_look(struct crew *c, uint64_t now, int *status)
     return true;
 }
 
+void crew_drain(struct crew *crew)
+{
+    crew->last = crew->handed; /* is served by who has it, later */
+    for (struct child *c = crew->all->children; c != NULL; c = c->next) {
+        if (c->crew != crew)
+            continue;
+        crew->last = crew->last || !child_leaves(c);
+        child_drain(c, !crew->handed, patience(crew));
+    }
+}
+
+bool crew_finish(struct crew *c, uint64_t now, int *status)
+{
+    struct pollfd p = {.fd = c->listener.fd, .events = POLLIN};
+    struct child *before = c->all->children;
+    if (c->last || poll(&p, 1, 0) <= 0)
+        return true;
+    c->last = true;
+    if (!start_one(c, now, status))
+        return false;
+    if (c->all->children != before)
+        child_drain(c->all->children, true, patience(c));
+    return true;
+}
+
 void crew_renew(struct crew *crew)
 {
     for (struct child *c = crew->all->children; c != NULL; c = c->next)
         if (c->crew == crew && !child_leaves(c))
             c->old = true;
-    crew->kept = true;
     crew->failures = 0;
     crew->retry_at = 0;
     crew->pm.fresh = true;
@@ -336,7 +384,8 @@ void crew_lost(struct crew *crew, const struct child *child, int status)
     } else if (child->board != NULL) {
         /* Of before a reload: what it did is not forgotten. */
         board_release(child->board, (uint32_t)child->slot);
-        board_carry(crew->board, child->board);
+        if (strcmp(child->pool, crew->config->name) == 0)
+            board_carry(crew->board, child->board);
     }
 }
 

@@ -11,7 +11,7 @@
 
 /* What all crews share; owned by the supervisor. */
 struct crews {
-    const struct config *config;
+    struct config *config;
     struct crew *at;
     size_t count;
     struct child *children; /* of all, and the monitor and the test */
@@ -24,7 +24,6 @@ struct crew {
     const struct pool_config *config;
     struct listener listener;
     bool handed; /* by who started us, not opened here */
-    bool kept;   /* old workers have the same socket */
     struct identity identity;
     struct sink access;
     struct sink slow;
@@ -34,6 +33,7 @@ struct crew {
     uint64_t retry_at; /* monotonic ns before which none is started, 0 */
     bool watched;      /* ondemand: who comes to the socket wakes us */
     bool waiting;      /* and somebody came */
+    bool last;         /* the last worker has been told, or is not needed */
 };
 
 /*
@@ -65,5 +65,11 @@ void crew_reopen(struct crew *c);
 unsigned crew_more(struct crew *c, int by);
 /* Is something about to change, so that it should be looked at soon? */
 bool crew_moves(const struct crew *c);
+/* The number by which its listening socket is known, whatever its name. */
+ino_t crew_socket(const struct crew *c);
+/* Its workers serve what waits at the socket, and end. */
+void crew_drain(struct crew *c);
+/* After that: starts one if there was none to serve it. False in the child. */
+bool crew_finish(struct crew *c, uint64_t now, int *status);
 
 #endif

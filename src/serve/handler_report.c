@@ -76,6 +76,20 @@ static void slow_head(const struct run *r, struct line *l)
     line_end(l, "\n");
 }
 
+/* A daemon takes a line at a time, and makes fields of lines without a head. */
+static bool slow_send(struct sink *to, struct slice all)
+{
+    bool sent = true;
+    if (to->kind != SINK_SYSLOG && to->kind != SINK_JOURNAL)
+        return sink_write(to, all.p, all.n);
+    while (all.n > 1) {
+        size_t n = slice_find(all, '\n') + 1;
+        sent = log_send(to, LOG_WARN, (struct slice){all.p, n}) && sent;
+        all = slice_from(all, n);
+    }
+    return sent;
+}
+
 /* lines: each with its end. */
 static void slow_write(struct run *r, struct slice lines)
 {
@@ -92,7 +106,7 @@ static void slow_write(struct run *r, struct slice lines)
         log_lines(LOG_WARN, buf_view(&all));
     } else {
         buf_putc(&all, '\n');
-        if (!sink_write(r->h->slow, all.p, all.n))
+        if (!slow_send(r->h->slow, buf_view(&all)))
             slot_count(r->h->slot, TALLY_LOG_LOST);
     }
     buf_free(&all);
@@ -289,7 +303,8 @@ void run_report_end(struct run *r, bool complete)
     if (r->h->access != NULL)
         write_access(r, &e);
     if (log_wants(LOG_INFO))
+        /* A query may hold secrets. */
         log_info("%.*s %.*s %d %.1f ms", (int)r->req.method.n, r->req.method.p,
-                 (int)r->req.url.n, r->req.url.p, e.status,
+                 (int)slice_find(r->req.url, '?'), r->req.url.p, e.status,
                  (double)e.duration / (double)NS_PER_MS);
 }

@@ -73,11 +73,13 @@ static bool parse(const char *line, struct handover_item *it)
 {
     int n = 0;
     *it = (struct handover_item){.fd = {-1, -1}};
-    int got = sscanf(
-        line, "%15s %d %d %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 "%n",
-        it->kind, &it->fd[0], &it->fd[1], &it->number[0], &it->number[1],
-        &it->number[2], &it->number[3], &n);
-    if (got != 7 || line[n] != ' ')
+    int got = sscanf(line,
+                     "%15s %d %d %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
+                     " %" SCNu64 " %" SCNu64 "%n",
+                     it->kind, &it->fd[0], &it->fd[1], &it->number[0],
+                     &it->number[1], &it->number[2], &it->number[3],
+                     &it->number[4], &it->number[5], &n);
+    if (got != 9 || line[n] != ' ')
         return false;
     struct slice text = slice_of(line + n + 1);
     if (text.n == 0 || text.n > sizeof(it->text) || !slice_ends(text, "\n"))

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define HANDOVER_FDS 2
-#define HANDOVER_NUMBERS 4
+#define HANDOVER_NUMBERS 6
 #define HANDOVER_TEXT 256
 
 struct handover_item {

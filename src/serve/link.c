@@ -26,6 +26,11 @@ enum err link_open(int *supervisor, int *worker)
     int type = SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK;
     if (socketpair(AF_UNIX, type, 0, pair) != 0)
         return ERR_IO;
+    if (shutdown(pair[0], SHUT_RD) != 0) {
+        close(pair[0]);
+        close(pair[1]);
+        return ERR_IO;
+    }
     *supervisor = pair[0];
     *worker = pair[1];
     return OK;

@@ -1,8 +1,9 @@
 /*
- * link.h - the line between the supervisor and one of its workers.
+ * link.h - the line from the supervisor to one of its workers.
  *
- * A pair of sockets whose messages are whole or not there. Its end tells
- * either side that the other has gone; signals do the rest (worker.h).
+ * A pair of sockets whose messages are whole or not there. Its end tells the
+ * worker that the supervisor has gone; signals do the rest (worker.h). What a
+ * worker has to say stands in its slot (scoreboard.h).
  */
 #ifndef SERVE_LINK_H
 #define SERVE_LINK_H
@@ -12,10 +13,9 @@
 #define LINK_TEXT 64
 
 enum link_word {
-    LINK_READY = 'R', /* worker: takes requests from now on; text: its image */
-    LINK_LAST = 'L',  /* supervisor: serve what waits at the socket, and end */
-    LINK_LOGS = 'G',  /* supervisor: write to these descriptors from now on */
-    LINK_LEVEL = 'V'  /* supervisor: text is the least level of the log */
+    LINK_LAST = 'L', /* serve what waits at the socket, and end */
+    LINK_LOGS = 'G', /* write to these descriptors from now on */
+    LINK_LEVEL = 'V' /* text is the least level of the log */
 };
 
 /* The places of the descriptors of LINK_LOGS. */
@@ -33,7 +33,11 @@ struct link_message {
                              * receiver's own when received */
 };
 
-/* Both ends are close-on-exec and do not block. */
+/*
+ * Both ends are close-on-exec and do not block. The worker's only receives: a
+ * descriptor that a hostile one sent would have to be closed by the
+ * supervisor, and a socket's close(2) takes as long as its SO_LINGER says.
+ */
 enum err link_open(int *supervisor, int *worker);
 /* ERR_AGAIN: the other side does not read; ERR_EOF: it has gone. */
 enum err link_send(int fd, const struct link_message *m);

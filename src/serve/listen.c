@@ -236,11 +236,32 @@ enum err listen_open(struct listener *l, const struct pool_config *config,
     return e;
 }
 
+static bool is_there(const struct listener *l, struct stat *st)
+{
+    return l->path[0] != '\0' && lstat(l->path, st) == 0 &&
+           st->st_dev == l->dev && st->st_ino == l->inode;
+}
+
+enum err listen_adjust(const struct listener *l,
+                       const struct pool_config *config, struct why *why)
+{
+    struct stat st;
+    mode_t mode = (mode_t)(config->listen_mode & 0777);
+    if (listen(l->fd, config->listen_backlog) != 0)
+        return why_set(why, ERR_IO, "cannot listen on %s: %s", config->listen,
+                       strerror(errno));
+    if (!is_there(l, &st))
+        return OK;
+    if ((st.st_mode & 0777) != mode && chmod(l->path, mode) != 0)
+        return why_set(why, ERR_IO, "cannot change the mode of %s: %s", l->path,
+                       strerror(errno));
+    return set_owner(l->path, config, why);
+}
+
 void listen_unlink(struct listener *l)
 {
     struct stat st;
-    if (l->path[0] != '\0' && lstat(l->path, &st) == 0 && st.st_dev == l->dev &&
-        st.st_ino == l->inode)
+    if (is_there(l, &st))
         unlink(l->path);
     l->path[0] = '\0';
 }

@@ -26,6 +26,12 @@ struct listener {
  */
 enum err listen_open(struct listener *l, const struct pool_config *config,
                      struct why *why);
+/*
+ * For one that was open before the configuration changed: the queue's length,
+ * and the mode and owner of the file at l->path, if there is one.
+ */
+enum err listen_adjust(const struct listener *l,
+                       const struct pool_config *config, struct why *why);
 /* Removes the unix socket's file too, unless it is another's by now. */
 void listen_close(struct listener *l);
 /* Removes the file only: nobody new comes, and who waits can be served. */

@@ -75,6 +75,12 @@ struct pm_step pm_next(struct pm *p, const struct pm_view *v)
     unsigned room = total < pm_most(p) ? pm_most(p) - total : 0;
     unsigned missing = lack(p, v);
     unsigned wanted = p->fresh || v->old > 0 ? first(p, v) : 0;
+    if (v->full) {
+        /* Those there are will do, but the last old one does not go so. */
+        room = 0;
+        if (wanted > total)
+            wanted = total > 0 ? total : 1;
+    }
     struct pm_step step = {.stop_one = v->old == 0 && too_many(p, v),
                            .retire = v->old > 0 && ready >= wanted};
     unsigned rate = p->rate;
@@ -88,7 +94,8 @@ struct pm_step pm_next(struct pm *p, const struct pm_view *v)
     if (total < wanted && step.start < wanted - total)
         step.start = smaller(wanted - total, room);
     p->fresh = false;
-    bool full = p->config->pm != PM_STATIC && missing > 0 && room == 0;
+    bool full =
+        p->config->pm != PM_STATIC && missing > 0 && total >= pm_most(p);
     step.reached = full && !p->reached;
     p->reached = full;
     return step;

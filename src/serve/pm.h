@@ -15,6 +15,7 @@ struct pm_view {
     unsigned busy;
     uint64_t idle_longest; /* ns the longest idle one has been so */
     bool waiting;          /* somebody waits at the socket */
+    bool full;             /* none may be started (process.max) */
     unsigned old;          /* to be replaced by as many as are needed now */
     unsigned old_busy;     /* those of them that serve a request */
 };

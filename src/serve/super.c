@@ -48,7 +48,8 @@ static void count_crash(struct super *s)
         s->crash_since = now;
         s->crashes = 0;
     }
-    if (++s->crashes != c->emergency_restart_threshold)
+    if (++s->crashes != c->emergency_restart_threshold ||
+        s->state != SUPER_RUNNING)
         return;
     log_error("%llu workers have crashed within %llu s: all are replaced "
               "(emergency_restart_threshold)",
@@ -88,10 +89,19 @@ static void collect(struct super *s)
 
 /* ---- signals ------------------------------------------------------------ */
 
+/* Nothing else that goes on will come to its end. */
+static void give_up(struct super *s)
+{
+    s->again = false;
+    super_answer(s, ASK_TEST, false, SLICE("it is stopping"));
+    super_answer(s, ASK_RENEW, false, SLICE("it is stopping"));
+}
+
 void super_stop(struct super *s)
 {
     if (s->state != SUPER_STOPPING)
         log_notice("stopping");
+    give_up(s);
     s->state = SUPER_STOPPING;
     notify_send("STOPPING=1\nSTATUS=stopping");
     for (struct child *c = s->all.children; c != NULL; c = c->next)
@@ -104,16 +114,18 @@ void super_quit(struct super *s)
     if (s->state != SUPER_RUNNING)
         return;
     log_notice("stopping, when the requests in flight are done");
+    give_up(s);
     s->state = SUPER_QUITTING;
     notify_send("STOPPING=1\nSTATUS=finishing the requests in flight");
-    for (size_t i = 0; i < s->all.count; i++)
+    for (size_t i = 0; i < s->all.count; i++) {
         listen_unlink(&s->all.at[i].listener);
+        crew_drain(&s->all.at[i]);
+    }
     for (struct child *c = s->all.children; c != NULL; c = c->next) {
-        if (c->kind == CHILD_WORKER)
-            child_drain(c, c->crew != NULL && !c->crew->handed,
-                        s->config->process_control_timeout);
-        else
+        if (c->kind != CHILD_WORKER)
             child_end(c);
+        else if (c->crew == NULL)
+            child_drain(c, true, s->config->process_control_timeout);
     }
 }
 
@@ -124,6 +136,15 @@ void super_reopen(struct super *s)
         log_error("%s; the old one stays in use", why.text);
     for (size_t i = 0; i < s->all.count; i++)
         crew_reopen(&s->all.at[i]);
+    /* The monitor takes no new descriptors; the next one has them. */
+    for (struct child *c = s->all.children; c != NULL; c = c->next)
+        if (c->kind == CHILD_MONITOR)
+            child_end(c);
+    /* The next one has the new log. */
+    for (struct child *c = s->all.children; c != NULL; c = c->next)
+        if (c->kind == CHILD_MONITOR)
+            child_drain(c, true, s->config->process_control_timeout);
+    s->monitor_at = 0;
     log_notice("logs are open again");
 }
 
@@ -166,6 +187,7 @@ static void signalled(void *arg, int fd, short events)
     }
 }
 
+/* Before anybody can know of this process, which one too early would end. */
 static bool take_signals(struct super *s)
 {
     static const int ours[] = {SIGTERM, SIGINT,  SIGQUIT, SIGUSR1, SIGUSR2,
@@ -197,6 +219,7 @@ static int step_down(struct super *s, int link)
     size_t n = 0;
     c.name = "monitor";
     c.user = geteuid() == 0 ? s->config->status_user : NULL;
+    c.keep_env = "FCGI_WEB_SERVER_ADDRS";
     keep[n++] = link;
     if (queues >= 0)
         keep[n++] = queues;
@@ -208,6 +231,8 @@ static int step_down(struct super *s, int link)
         keep[n++] = s->all.at[i].listener.fd;
     keep[n] = -1;
     enum err e = OK;
+    for (size_t i = 0; i < s->old_boards; i++)
+        board_free(s->old_board[i]);
     for (size_t i = 0; i < s->all.count && e == OK; i++)
         e = board_watch(s->all.at[i].board);
     if (e == OK)
@@ -226,6 +251,7 @@ static int monitor(struct super *s, const struct child *c)
     sigset_t none;
     struct monitor_pool *pools = xalloc(s->all.count * sizeof(*pools));
     title_set("snapcgi: monitor");
+    config_forget(s->config, NULL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     int status = step_down(s, c->link);
@@ -295,7 +321,7 @@ static bool all_ready(const struct super *s)
 
 static void say_ready(struct super *s)
 {
-    if (s->ready || s->renewing || !all_ready(s))
+    if (s->ready || s->renewing || s->state != SUPER_RUNNING || !all_ready(s))
         return;
     s->ready = true;
     notify_send("READY=1\nMAINPID=%d\nSTATUS=%zu pools are served",
@@ -314,6 +340,9 @@ static bool look(struct super *s, int *status)
         if (!crew_look(&s->all.at[i], now, status))
             return false;
     }
+    for (size_t i = 0; i < s->all.count && s->state == SUPER_QUITTING; i++)
+        if (!crew_finish(&s->all.at[i], now, status))
+            return false;
     if (!start_monitor(s, now, status))
         return false;
     super_look_renewed(s, now);
@@ -361,13 +390,14 @@ struct crew *super_crew(struct super *s, const char *name)
 static bool serve(struct super *s, int *status)
 {
     *status = EX_OK;
-    while (!over(s)) {
+    for (;;) {
         if (!look(s, status))
             return false;
+        if (over(s))
+            return true;
         loop_wait(&s->loop, next_look(s));
         collect(s);
     }
-    return true;
 }
 
 int super_run(struct config *config, const struct super_setup *setup)
@@ -375,10 +405,13 @@ int super_run(struct config *config, const struct super_setup *setup)
     struct super s = {.setup = setup,
                       .config = config,
                       .started = clock_mono(),
-                      .signal_fd = -1};
+                      .signal_fd = -1,
+                      .tried = -1};
     loop_init(&s.loop);
     s.all =
         (struct crews){.config = config, .loop = &s.loop, .work = setup->work};
+    if (!setup->test && !take_signals(&s))
+        return EX_OSERR;
     int status = super_open(&s);
     if (status == EX_OK && setup->test && !setup->check())
         status = EX_SOFTWARE;
@@ -389,12 +422,11 @@ int super_run(struct config *config, const struct super_setup *setup)
     if (status != EX_OK)
         super_fall_back(&s);
     notify_open();
-    if (!take_signals(&s))
-        return EX_OSERR;
     super_adopt(&s);
     if (!serve(&s, &status))
         return status; /* a child's */
-    super_answer(&s, true, SLICE(""));
+    super_answer(&s, ASK_END, true, SLICE(""));
+    super_drop(&s);
     super_close(&s);
     log_notice("stopped");
     return EX_OK;

@@ -14,6 +14,7 @@
 
 struct super_setup {
     char *const *argv;         /* of this program, to execute it again */
+    const char *path;          /* of the configuration */
     const char *pool;          /* the only one to serve; NULL: all */
     struct pool_config *given; /* is served at given_fd, no other; or NULL */
     int given_fd;

@@ -113,7 +113,7 @@ static enum err stop(struct super *s, const struct control_request *q,
 {
     (void)out;
     super_stop(s);
-    super_asked(s, q->client);
+    super_asked(s, q->client, ASK_END);
     return ERR_AGAIN;
 }
 
@@ -122,7 +122,7 @@ static enum err quit(struct super *s, const struct control_request *q,
 {
     (void)out;
     super_quit(s);
-    super_asked(s, q->client);
+    super_asked(s, q->client, ASK_END);
     return ERR_AGAIN;
 }
 

@@ -26,32 +26,39 @@ static int exit_status(enum err e)
 /* ---- sockets ------------------------------------------------------------ */
 
 /* One that was open before a re-execution, at the same address. */
-static bool adopt(struct super *s, struct listener *l,
-                  const struct pool_config *config)
+static enum err adopt(const struct super *s, struct listener *l,
+                      const struct pool_config *config,
+                      struct handover_item *it, struct why *why)
 {
-    struct handover_item *it =
-        handover_find(&s->left, "listen", config->listen);
-    if (it == NULL || !listen_is(it->fd[0]))
-        return false;
     it->taken = true;
     *l = (struct listener){.fd = it->fd[0],
                            .dev = (dev_t)it->number[0],
                            .inode = (ino_t)it->number[1]};
-    /* A test must leave the file where it is. */
-    if (config->listen[0] == '/' && !s->setup->test)
+    /* A test must leave the socket and its file as they are. */
+    if (s->setup->test)
+        return OK;
+    if (config->listen[0] == '/')
         snprintf(l->path, sizeof(l->path), "%s", config->listen);
-    listen(l->fd, config->listen_backlog);
-    return true;
+    return listen_adjust(l, config, why);
+}
+
+/* A test beside a supervisor that runs: what that one has is not in the way.
+ * One for a reload has been handed all that is its own. */
+static enum err in_the_way(const struct super *s, enum err e)
+{
+    return e == ERR_BUSY && s->setup->test && s->left.count == 0 ? OK : e;
 }
 
 static enum err open_at(struct super *s, struct listener *l,
                         const struct pool_config *config, struct why *why)
 {
-    if (adopt(s, l, config))
-        return OK;
-    enum err e = listen_open(l, config, why);
-    /* A test beside a supervisor that runs: it is not in the way. */
-    return e == ERR_BUSY && s->setup->test ? OK : e;
+    struct handover_item *it =
+        config->listen != NULL
+            ? handover_find(&s->left, "listen", config->listen)
+            : NULL;
+    if (it != NULL && listen_is(it->fd[0]))
+        return adopt(s, l, config, it, why);
+    return in_the_way(s, listen_open(l, config, why));
 }
 
 /* The socket handed over for this pool, or -1; one for one needs no name. */
@@ -68,8 +75,6 @@ static enum err open_listener(struct super *s, struct crew *c, struct why *why)
     struct why reason = {.text = ""};
     int fd = handed_for(s, c->config);
     c->handed = fd >= 0;
-    c->kept = c->handed ||
-              handover_find(&s->left, "listen", c->config->listen) != NULL;
     enum err e = c->handed ? listen_take(&c->listener, fd, &reason)
                            : open_at(s, &c->listener, c->config, &reason);
     /* A child's first three are not its sockets. */
@@ -151,8 +156,8 @@ static enum err open_control(struct super *s, struct why *why)
         return control_take(path, it->fd[0], &s->loop, super_obey, s,
                             &s->control, why);
     }
-    enum err e = control_open(path, &s->loop, super_obey, s, &s->control, why);
-    return e == ERR_BUSY && s->setup->test ? OK : e;
+    return in_the_way(
+        s, control_open(path, &s->loop, super_obey, s, &s->control, why));
 }
 
 static enum err open_pid(struct super *s, struct why *why)
@@ -160,13 +165,13 @@ static enum err open_pid(struct super *s, struct why *why)
     const char *path = s->config->pid;
     struct handover_item *it =
         path != NULL ? handover_find(&s->left, "pid", path) : NULL;
-    if (path == NULL || s->setup->test)
+    if (path == NULL || (it != NULL && s->setup->test))
         return OK;
     if (it != NULL) {
         it->taken = true;
         return pidfile_take(&s->pid, path, it->fd[0], why);
     }
-    return pidfile_open(&s->pid, path, why);
+    return in_the_way(s, pidfile_open(&s->pid, path, why));
 }
 
 int super_open(struct super *s)
@@ -226,6 +231,19 @@ static void give_back(struct super *s, struct listener *l)
     }
 }
 
+/* It is needed all the more, wherever it was. */
+static void keep_control(struct super *s)
+{
+    struct handover_item *it = handover_find(&s->left, "control", NULL);
+    if (s->control != NULL || it == NULL)
+        return;
+    it->taken = true;
+    s->config->control = it->text;
+    if (control_take(it->text, it->fd[0], &s->loop, super_obey, s, &s->control,
+                     NULL) != OK)
+        s->config->control = NULL;
+}
+
 void super_fall_back(struct super *s)
 {
     log_error("the new configuration cannot be used after all: the workers "
@@ -240,4 +258,5 @@ void super_fall_back(struct super *s)
             listen_close(&c->listener);
     }
     s->all.count = 0;
+    keep_control(s);
 }

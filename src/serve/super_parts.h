@@ -17,6 +17,16 @@ enum super_state {
     SUPER_STOPPING  /* and now only the request in flight */
 };
 
+/* What control clients wait for. */
+enum ask {
+    ASK_TEST,  /* a new configuration is tried, or waits for that */
+    ASK_RENEW, /* workers are replaced */
+    ASK_END
+};
+struct asker {
+    int client;
+    enum ask what;
+};
 #define SUPER_ASKERS 16
 /* Boards of earlier programs whose workers still finish. */
 #define SUPER_BOARDS 1024
@@ -41,11 +51,12 @@ struct super {
     struct board *old_board[SUPER_BOARDS]; /* of workers it left */
     size_t old_boards;
     uint64_t reloads;
-    bool renewing;           /* old workers are being replaced */
-    uint64_t renew_until;    /* monotonic ns; after it that is said */
-    struct child *test;      /* tries the new configuration */
-    bool again;              /* asked for while one is tried */
-    int asker[SUPER_ASKERS]; /* control clients who wait for the end of it */
+    bool renewing;        /* old workers are being replaced */
+    uint64_t renew_until; /* monotonic ns; after it that is said */
+    struct child *test;   /* tries the new configuration */
+    int tried;            /* its text, as the file may change; or -1 */
+    bool again;           /* asked for while one is tried */
+    struct asker asker[SUPER_ASKERS];
     size_t askers;
 
     uint64_t crash_since; /* monotonic ns of the first that counts */
@@ -66,16 +77,18 @@ void super_fall_back(struct super *s);
 
 /* Takes over the workers that the program before left. */
 void super_adopt(struct super *s);
+/* Closes what was left and is not needed, and removes its files. */
+void super_drop(struct super *s);
 /* Tries the configuration, then executes the program anew. client: -1. */
 void super_reload(struct super *s, int client);
 /* The child that tries it has ended. */
 void super_tested(struct super *s, struct child *test, int status);
 /* Replaces all workers, or those of one pool, without a new program. */
 void super_renew(struct super *s, struct crew *only, int client);
-/* client waits for the end of what goes on; -1 for nobody. */
-void super_asked(struct super *s, int client);
-/* What goes on has ended: who waits is told. */
-void super_answer(struct super *s, bool ok, struct slice text);
+/* client waits for the end of that; -1 for nobody. */
+void super_asked(struct super *s, int client, enum ask what);
+/* It has ended: who waits for it is told. */
+void super_answer(struct super *s, enum ask what, bool ok, struct slice text);
 /* Is the replacing over? Then who asked is told. */
 void super_look_renewed(struct super *s, uint64_t now);
 

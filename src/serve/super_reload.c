@@ -13,11 +13,13 @@
 #include "serve/notify.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -64,7 +66,8 @@ static void add_worker(struct handover *h, const struct child *c)
         .kind = "worker",
         .fd = {c->link, c->output},
         .number = {(uint64_t)c->pid, (uint64_t)c->stage, (uint64_t)c->slot,
-                   c->board != NULL ? (uint64_t)board_fd(c->board) : 0}};
+                   c->board != NULL ? (uint64_t)board_fd(c->board) : 0,
+                   c->until, c->socket}};
     snprintf(it.text, sizeof(it.text), "%s", c->pool);
     if (c->board != NULL)
         add_board(h, c->board);
@@ -92,29 +95,40 @@ static void fill(struct super *s, struct handover *h)
     if (s->control != NULL)
         add_fd(h, "control", control_fd(s->control), s->config->control);
     for (size_t i = 0; i < s->askers; i++)
-        add_fd(h, "client", control_client_fd(s->control, s->asker[i]), "");
+        add_fd(h, "client", control_client_fd(s->control, s->asker[i].client),
+               "");
     add_fd(h, "pid", s->pid.fd, s->config->pid != NULL ? s->config->pid : "");
     handover_add(h, &count);
 }
 
 /* ---- who asked ---------------------------------------------------------- */
 
-void super_asked(struct super *s, int client)
+void super_asked(struct super *s, int client, enum ask what)
 {
+    size_t n = 0;
     if (client < 0)
         return;
+    for (size_t i = 0; i < s->askers; i++) /* who has gone makes room */
+        if (control_client_fd(s->control, s->asker[i].client) >= 0)
+            s->asker[n++] = s->asker[i];
+    s->askers = n;
     if (s->askers == SUPER_ASKERS)
         control_answer(s->control, client, false,
                        SLICE("too many wait for a reload already"));
     else
-        s->asker[s->askers++] = client;
+        s->asker[s->askers++] = (struct asker){client, what};
 }
 
-void super_answer(struct super *s, bool ok, struct slice text)
+void super_answer(struct super *s, enum ask what, bool ok, struct slice text)
 {
-    for (size_t i = 0; i < s->askers; i++)
-        control_answer(s->control, s->asker[i], ok, text);
-    s->askers = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < s->askers; i++) {
+        if (s->asker[i].what == what)
+            control_answer(s->control, s->asker[i].client, ok, text);
+        else
+            s->asker[n++] = s->asker[i];
+    }
+    s->askers = n;
 }
 
 /* ---- executing ---------------------------------------------------------- */
@@ -150,12 +164,54 @@ static char **arguments(const struct super *s, bool test)
     return out;
 }
 
+/* A memfd with the text of the configuration, or -1: then the file is read. */
+static int copy_config(const char *path)
+{
+    char bytes[16 * 1024];
+    struct stat st;
+    ssize_t n = -1;
+    int from = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int to = memfd_create("snapcgi-config", MFD_CLOEXEC);
+    if (from >= 0 && to >= 0 && fstat(from, &st) == 0 && S_ISREG(st.st_mode))
+        while ((n = read(from, bytes, sizeof(bytes))) > 0)
+            if (write(to, bytes, (size_t)n) != n)
+                break;
+    if (from >= 0)
+        close(from);
+    if (n == 0 || to < 0)
+        return to;
+    close(to);
+    return -1;
+}
+
+/* What is tried is what is applied, whatever becomes of the file. */
+static void set_tried(struct super *s, int fd)
+{
+    if (s->tried >= 0)
+        close(s->tried);
+    s->tried = fd;
+}
+
+static void keep_tried(const struct super *s, bool keep)
+{
+    char number[16];
+    if (s->tried < 0)
+        return;
+    fcntl(s->tried, F_SETFD, keep ? 0 : FD_CLOEXEC);
+    snprintf(number, sizeof(number), "%d", s->tried);
+    if (keep)
+        setenv("SNAPCGI_TRIED", number, 1);
+    else
+        unsetenv("SNAPCGI_TRIED");
+}
+
 /* Does not return when it goes well. */
 static void execute(struct super *s, struct handover *h, bool test)
 {
     int fd = -1;
     char **argv = arguments(s, test);
     handover_keep(h, true);
+    keep_tried(s, true);
     if (!test)
         notify_export();
     if (handover_write(h, &fd) == OK)
@@ -164,6 +220,7 @@ static void execute(struct super *s, struct handover *h, bool test)
     if (!test)
         notify_open();
     handover_keep(h, false);
+    keep_tried(s, false);
     if (fd >= 0)
         close(fd);
     unsetenv("SNAPCGI_HANDOVER");
@@ -173,20 +230,39 @@ static void execute(struct super *s, struct handover *h, bool test)
 
 /* ---- reload ------------------------------------------------------------- */
 
+/* What an init system gave to the supervisor is for its test, too. */
+static void take_handed(void)
+{
+    char pid[16];
+    snprintf(pid, sizeof(pid), "%d", (int)getpid());
+    setenv("LISTEN_PID", pid, 1);
+}
+
+static void refused(struct super *s, struct slice text)
+{
+    notify_send("READY=1\nSTATUS=a reload was refused, see the log");
+    super_answer(s, ASK_TEST, false, text);
+}
+
 void super_reload(struct super *s, int client)
 {
     struct handover h;
-    super_asked(s, client);
     if (s->state != SUPER_RUNNING) {
-        super_answer(s, false, SLICE("it is stopping"));
+        if (client >= 0)
+            control_answer(s->control, client, false, SLICE("it is stopping"));
         return;
     }
+    super_asked(s, client, ASK_TEST);
     s->again = s->test != NULL;
     if (s->again)
         return;
     log_notice("reloading: the configuration is tried first");
+    set_tried(s, copy_config(s->setup->path));
+    notify_send("RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=reloading",
+                (unsigned long long)(clock_mono() / 1000));
     fill(s, &h);
     struct child *c = child_new(&s->all.children, &s->loop, CHILD_TEST, "");
+    bool handed = listen_fds() > 0;
     c->until = clock_mono() + TEST_MOST;
     s->test = c;
     pid_t pid = child_fork(c);
@@ -194,6 +270,8 @@ void super_reload(struct super *s, int client)
         sigset_t none;
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
+        if (handed)
+            take_handed();
         execute(s, &h, true);
         fprintf(stderr, "%s cannot be executed: %s\n", program(),
                 strerror(errno));
@@ -204,15 +282,26 @@ void super_reload(struct super *s, int client)
         return;
     log_error("the configuration cannot be tried: %s; the old one stays",
               strerror(errno));
-    super_answer(s, false,
-                 SLICE("the configuration cannot be tried, see the log"));
+    refused(s, SLICE("the configuration cannot be tried, see the log"));
     child_free(&s->all.children, c);
     s->test = NULL;
 }
 
-void super_tested(struct super *s, struct child *test, int status)
+/* The configuration is good. Comes back when that was of no use. */
+static void change_over(struct super *s)
 {
     struct handover h;
+    background_started(); /* the next program has no line to who waits */
+    fill(s, &h);
+    execute(s, &h, false);
+    log_error("%s cannot be executed: %s; nothing was changed", program(),
+              strerror(errno));
+    refused(s, SLICE("the program cannot be executed, see the log"));
+    handover_free(&h);
+}
+
+void super_tested(struct super *s, struct child *test, int status)
+{
     struct buf words;
     bool again = s->again;
     buf_init(&words, 16 * 1024);
@@ -221,25 +310,18 @@ void super_tested(struct super *s, struct child *test, int status)
     child_free(&s->all.children, test);
     s->test = NULL;
     s->again = false;
-    if (again && s->state == SUPER_RUNNING) {
-        /* It may have changed since that test began. */
-        super_reload(s, -1);
-    } else if (status != 0 || s->state != SUPER_RUNNING) {
+    if (s->state != SUPER_RUNNING)
+        goto out; /* who asked has been told */
+    if (again) {
+        super_reload(s, -1); /* it may have changed since that test began */
+    } else if (status == 0) {
+        change_over(s);
+    } else {
         log_error("the new configuration was refused; the old one stays");
         buf_puts(&words, "the old configuration stays\n");
-        super_answer(s, false, buf_view(&words));
-    } else {
-        notify_send("RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=reloading",
-                    (unsigned long long)(clock_mono() / 1000));
-        fill(s, &h);
-        execute(s, &h, false);
-        log_error("%s cannot be executed: %s; nothing was changed", program(),
-                  strerror(errno));
-        notify_send("READY=1\nSTATUS=a reload has failed");
-        super_answer(s, false,
-                     SLICE("the program cannot be executed, see the log"));
-        handover_free(&h);
+        refused(s, buf_view(&words));
     }
+out:
     buf_free(&words);
 }
 
@@ -270,6 +352,15 @@ static void take_boards(struct super *s)
     }
 }
 
+/* Who serves its socket replaces it, under whatever name. */
+static struct crew *crew_of(struct super *s, const struct child *c)
+{
+    for (size_t i = 0; i < s->all.count && c->socket != 0; i++)
+        if (crew_socket(&s->all.at[i]) == c->socket)
+            return &s->all.at[i];
+    return super_crew(s, c->pool);
+}
+
 static void take_worker(struct super *s, const struct handover_item *it)
 {
     struct child *c =
@@ -283,10 +374,12 @@ static void take_worker(struct super *s, const struct handover_item *it)
     c->board = board_left(s, it->number[3]);
     if (c->board != NULL && it->number[2] >= board_head(c->board)->slots)
         c->board = NULL;
+    c->until = it->number[4];
+    c->socket = (ino_t)it->number[5];
     c->old = true;
-    c->crew = super_crew(s, it->text);
+    c->crew = crew_of(s, c);
     if (child_leaves(c))
-        c->until = clock_mono() + s->config->process_control_timeout;
+        child_drain(c, false, s->config->process_control_timeout);
     child_watch(c);
 }
 
@@ -331,10 +424,8 @@ static void drop_pid(struct super *s)
         pidfile_close(&old);
 }
 
-/* Sockets of pools that are no more: who waits there is served first. */
-static void drop_rest(struct super *s)
+void super_drop(struct super *s)
 {
-    uint64_t patience = s->config->process_control_timeout;
     struct handover_item *it;
     while ((it = handover_find(&s->left, "listen", NULL)) != NULL) {
         struct listener l = {.fd = it->fd[0],
@@ -345,11 +436,17 @@ static void drop_rest(struct super *s)
             strcpy(l.path, it->text);
         listen_close(&l);
     }
+    drop_control(s);
+    drop_pid(s);
+}
+
+/* Pools that are no more: who waits at their sockets is served first. */
+static void drop_workers(struct super *s)
+{
+    uint64_t patience = s->config->process_control_timeout;
     for (struct child *c = s->all.children; c != NULL; c = c->next)
         if (c->kind == CHILD_WORKER && c->crew == NULL)
             child_drain(c, true, patience);
-    drop_control(s);
-    drop_pid(s);
 }
 
 static void begin_renewing(struct super *s)
@@ -361,6 +458,7 @@ static void begin_renewing(struct super *s)
 void super_adopt(struct super *s)
 {
     struct handover_item *it = handover_find(&s->left, "reloads", NULL);
+    program(); /* before somebody moves it aside */
     if (it == NULL)
         return;
     it->taken = true;
@@ -369,17 +467,18 @@ void super_adopt(struct super *s)
     while ((it = handover_find(&s->left, "client", NULL)) != NULL) {
         it->taken = true;
         if (s->control != NULL)
-            super_asked(s, control_resume(s->control, it->fd[0]));
+            super_asked(s, control_resume(s->control, it->fd[0]), ASK_RENEW);
         else
             close(it->fd[0]);
     }
     if (s->all.count == 0) {
-        super_answer(s, false,
+        super_answer(s, ASK_RENEW, false,
                      SLICE("the new configuration failed, see the log"));
         notify_send("READY=1\nSTATUS=a reload has failed");
         return;
     }
-    drop_rest(s);
+    super_drop(s);
+    drop_workers(s);
     for (size_t i = 0; i < s->all.count; i++)
         board_head(s->all.at[i].board)->reloads = s->reloads;
     begin_renewing(s);
@@ -387,7 +486,7 @@ void super_adopt(struct super *s)
 
 void super_renew(struct super *s, struct crew *only, int client)
 {
-    super_asked(s, client);
+    super_asked(s, client, ASK_RENEW);
     for (size_t i = 0; i < s->all.count; i++)
         if (only == NULL || only == &s->all.at[i])
             crew_renew(&s->all.at[i]);
@@ -405,20 +504,20 @@ static struct crew *unfinished(struct super *s)
 void super_look_renewed(struct super *s, uint64_t now)
 {
     char text[256];
-    if (!s->renewing)
+    if (!s->renewing || s->state != SUPER_RUNNING)
         return;
     struct crew *c = unfinished(s);
     if (c == NULL) {
         log_notice("all workers are new");
         s->renewing = false;
-        super_answer(s, true, SLICE(""));
+        super_answer(s, ASK_RENEW, true, SLICE(""));
     } else if (s->renew_until != 0 && now >= s->renew_until) {
         s->renew_until = 0; /* said once */
         snprintf(text, sizeof(text),
                  "the new workers of pool %s do not start; the old ones stay",
                  c->config->name);
         log_error("%s", text);
-        super_answer(s, false, slice_of(text));
+        super_answer(s, ASK_RENEW, false, slice_of(text));
         notify_send("READY=1\nSTATUS=%s", text);
     }
 }

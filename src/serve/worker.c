@@ -150,26 +150,35 @@ static void obey(struct worker *w)
         obey_supervisor(w);
 }
 
+/* An empty line makes it look at the slot. */
+static void call_supervisor(const struct worker *w)
+{
+    if (w->place != NULL)
+        (void)!write(STDOUT_FILENO, "\n", 1);
+}
+
 /* Before a reply's end: the last one of this life does not keep its
  * connection. */
 static void end_reply(void *arg)
 {
     struct worker *w = arg;
     obey(w);
-    if (w->most != 0 && w->served + 1 >= w->most && w->drained == 0)
-        drain(w, false);
+    if (w->most == 0 || w->served + 1 < w->most || w->drained != 0)
+        return;
+    drain(w, false);
+    if (w->slot != NULL)
+        atomic_store(&w->slot->leaves, true);
+    call_supervisor(w);
 }
 
 /* ---- serving ------------------------------------------------------------ */
 
 static void say_ready(struct worker *w, const struct image *image)
 {
-    struct link_message m = {.word = LINK_READY};
+    if (w->slot != NULL)
+        slot_text(w->slot->image, slice_of(image->id));
     slot_set(w->slot, SLOT_IDLE);
-    if (w->place == NULL)
-        return;
-    snprintf(m.text, sizeof(m.text), "%s", image->id);
-    link_send(w->place->link, &m);
+    call_supervisor(w);
 }
 
 /* The pool's own pages need no JavaScript. */
@@ -247,6 +256,8 @@ static uint64_t life(const struct pool_config *c)
 {
     uint32_t noise = 0;
     uint64_t spread = c->max_requests * c->max_requests_jitter / 100;
+    if (spread > 0 && spread == c->max_requests)
+        spread--; /* 0 would be endless */
     if (getrandom(&noise, sizeof(noise), 0) != sizeof(noise))
         noise = (uint32_t)getpid();
     return c->max_requests - (spread > 0 ? noise % (spread + 1) : 0);

@@ -77,7 +77,7 @@ for my $name (sort keys %cases) {
 # meets it, nobody is left to say 500: the connection is closed.
 SKIP: {
     skip('a sanitizer needs all of the address space', 6)
-        if defined $ENV{ASAN_OPTIONS} || defined $ENV{UBSAN_OPTIONS};
+        if sanitized();
     my $l = serve(pool => { %settings, heap_limit => '4g',
         buffer_limit => '64g', rlimit_as => '2g', max_children => 1 });
     for my $name ('small objects', 'strings', 'a map') {

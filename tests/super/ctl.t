@@ -21,6 +21,7 @@ sub start_one {
         %{$o{global} // {}} }, pool => { pm => 'static', max_children => 2,
         'env[GREETING]' => 'one', %{$o{pool} // {}} });
     $s->{control} = "$dir/control.sock";
+    wait_for(30, sub { -S $s->{control} }); # opened after the pool's
     return $s;
 }
 

@@ -26,7 +26,7 @@ our @EXPORT = qw(
     start stop_process alive wait_for wait_port wait_socket
     write_config config_text serve run_program
     cgi cgi_env fcgi http http_send
-    server server_missing find_program
+    server server_missing find_program sanitized
 );
 
 my $top = abs_path(dirname(__FILE__) . '/../..');
@@ -212,6 +212,9 @@ sub serve {
     return { pid => $pid, socket => $socket, log => $log, dir => $dir,
         conf => $conf, out => "$dir/serve.out" };
 }
+
+# Is the program built with sanitizers? They take signals and address space.
+sub sanitized { return ($ENV{SNAPCGI_SANITIZE} // '') ne '' }
 
 # What a sanitizer build needs to find in any environment.
 sub env_of_tools {
@@ -415,9 +418,10 @@ sub server_missing {
     return undef;
 }
 
-# server($kind, root => dir, pool => {settings}, edit => sub, more => text):
-# starts the web server, and snapcgi where it listens itself. edit gets a
-# reference to the snippet, more goes behind it. Gives port, dir, log, pid.
+# server($kind, root => dir, pool => {settings}, global => {settings},
+# edit => sub, more => text): starts the web server, and snapcgi where it
+# listens itself. edit gets a reference to the snippet, more goes behind it.
+# Gives port, dir, log, pid.
 sub server {
     my ($kind, %o) = @_;
     my $k = $kinds{$kind} or die "no server $kind";
@@ -427,11 +431,11 @@ sub server {
     my %settings = (root => $s->{root}, %{$o{pool} // {}});
     if ($k->{listens}) {
         my $serve = serve(dir => $dir, pool => \%settings,
-            global => { error_log => $s->{snaplog} });
+            global => { error_log => $s->{snaplog}, %{$o{global} // {}} });
         @$s{qw(conf socket snapcgi)} = @$serve{qw(conf socket pid)};
     } else {
         $s->{conf} = write_config("$dir/snapcgi.conf",
-            global => { error_log => $s->{snaplog} },
+            global => { error_log => $s->{snaplog}, %{$o{global} // {}} },
             $k->{spawns} ? (pool => { listen => 'fd 0', %settings })
                 : (cgi => \%settings));
         $s->{socket} = "$dir/www.sock";

@@ -6,12 +6,14 @@ use strict;
 use warnings;
 
 use Exporter qw(import);
+use JSON::PP qw(decode_json);
 use Snap;
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(
     children workers monitor_of wait_workers wait_gone gone log_has log_like
     begin_request ask load_start load_stop ctl
+    serve_with_status figures private_mounts
 );
 
 # Process ids of a process's children, and their command lines.
@@ -125,6 +127,34 @@ sub load_stop {
         push @bad, "client $n has died" if !defined $c;
     }
     return ($count, @bad);
+}
+
+# serve() with a status page of its own; figures() reads it.
+sub serve_with_status {
+    my (%o) = @_;
+    my $dir = $o{dir} // temp_dir();
+    my $s = serve(%o, dir => $dir, global => { status_listen => "$dir/status.sock",
+        'status_listen.mode' => '0666', %{$o{global} // {}} });
+    $s->{status} = "$dir/status.sock";
+    return $s;
+}
+
+# The status as a hash, with what the query asks for besides: "&full".
+sub figures {
+    my ($server, $query) = @_;
+    my $page = fcgi($server->{status},
+        cgi_env('/status', QUERY_STRING => 'json' . ($query // '')), seconds => 60);
+    return decode_json($page->{body});
+}
+
+# Runs the test anew where what it mounts is seen by nobody else. False where
+# that cannot be.
+sub private_mounts {
+    return 1 if $ENV{SNAPCGI_TEST_MOUNTS};
+    return 0 if $< != 0 || system("unshare -m mount -t tmpfs none /mnt 2>/dev/null") != 0;
+    $ENV{SNAPCGI_TEST_MOUNTS} = 1;
+    exec 'unshare', '-m', $^X, '-I', source('tests/tap'), $0, @ARGV;
+    die "unshare: $!";
 }
 
 # `snapcgi ctl` with these words.

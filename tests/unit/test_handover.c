@@ -92,8 +92,8 @@ static void lines_of_another_version_are_skipped(void **state)
     struct handover h;
     (void)state;
     leave("future one two three\n\nlisten 3\n"
-          "pid -1 -1 1 2 3 4 /run/snapcgi.pid\n"
-          "averyverylongkindofitem -1 -1 1 2 3 4 x\n");
+          "pid -1 -1 1 2 3 4 5 6 /run/snapcgi.pid\n"
+          "averyverylongkindofitem -1 -1 1 2 3 4 5 6 x\n");
     handover_read(&h);
     assert_int_equal(h.count, 1);
     assert_string_equal(h.items[0].text, "/run/snapcgi.pid");

@@ -34,13 +34,13 @@ static int tear_down(void **state)
 static void a_word_and_its_text_arrive(void **state)
 {
     struct line *l = *state;
-    struct link_message m = {.word = LINK_READY, .text = "0123abcd"}, got;
-    assert_int_equal(link_send(l->worker, &m), OK);
-    assert_int_equal(link_receive(l->supervisor, &got), OK);
-    assert_int_equal(got.word, LINK_READY);
-    assert_string_equal(got.text, "0123abcd");
+    struct link_message m = {.word = LINK_LEVEL, .text = "debug"}, got;
+    assert_int_equal(link_send(l->supervisor, &m), OK);
+    assert_int_equal(link_receive(l->worker, &got), OK);
+    assert_int_equal(got.word, LINK_LEVEL);
+    assert_string_equal(got.text, "debug");
     assert_int_equal(got.fd[0], -1);
-    assert_int_equal(link_receive(l->supervisor, &got), ERR_AGAIN);
+    assert_int_equal(link_receive(l->worker, &got), ERR_AGAIN);
 }
 
 static ino_t inode(int fd)
@@ -79,6 +79,17 @@ static void the_end_of_the_other_side_is_told(void **state)
     assert_int_equal(link_send(l->worker, &m), ERR_EOF);
 }
 
+/* Nor can it send a socket whose end takes an hour. */
+static void a_worker_sends_nothing(void **state)
+{
+    struct line *l = *state;
+    struct link_message m = {.word = LINK_LOGS, .fd = {0, 1, 2}};
+    assert_int_equal(link_send(l->worker, &m), ERR_EOF);
+    m.word = LINK_LEVEL;
+    assert_int_equal(link_send(l->worker, &m), ERR_EOF);
+    assert_int_equal(link_send(l->supervisor, &m), OK);
+}
+
 static void one_who_does_not_read_is_not_waited_for(void **state)
 {
     struct line *l = *state;
@@ -93,8 +104,8 @@ static void what_is_no_message_is_refused(void **state)
 {
     struct line *l = *state;
     struct link_message got;
-    assert_int_equal(send(l->worker, "hello", 5, 0), 5);
-    assert_int_equal(link_receive(l->supervisor, &got), ERR_SYNTAX);
+    assert_int_equal(send(l->supervisor, "hello", 5, 0), 5);
+    assert_int_equal(link_receive(l->worker, &got), ERR_SYNTAX);
 }
 
 #define test(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -105,6 +116,7 @@ int main(void)
         test(a_word_and_its_text_arrive),
         test(descriptors_arrive_in_their_places),
         test(the_end_of_the_other_side_is_told),
+        test(a_worker_sends_nothing),
         test(one_who_does_not_read_is_not_waited_for),
         test(what_is_no_message_is_refused),
     };

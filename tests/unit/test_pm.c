@@ -48,6 +48,24 @@ static void static_starts_them_all(void **state)
     assert_false(next(&p, (struct pm_view){.idle = 8}).stop_one);
 }
 
+static void process_max_is_no_reason_to_keep_old_workers(void **state)
+{
+    struct pool_config c = pool(PM_STATIC);
+    struct pm p;
+    (void)state;
+    pm_init(&p, &c);
+    struct pm_step s =
+        next(&p, (struct pm_view){.old = 4, .idle = 3, .full = true});
+    assert_int_equal(s.start, 0);
+    assert_true(s.retire);
+    assert_false(next(&p, (struct pm_view){.old = 4, .idle = 3}).retire);
+    assert_false(
+        next(&p, (struct pm_view){.old = 4, .starting = 1, .full = true})
+            .retire);
+    /* The last of a pool stay until there is another. */
+    assert_false(next(&p, (struct pm_view){.old = 4, .full = true}).retire);
+}
+
 static void dynamic_starts_with_start_servers(void **state)
 {
     struct pool_config c = pool(PM_DYNAMIC);
@@ -193,6 +211,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(static_starts_them_all),
+        cmocka_unit_test(process_max_is_no_reason_to_keep_old_workers),
         cmocka_unit_test(dynamic_starts_with_start_servers),
         cmocka_unit_test(more_start_servers_than_children_are_no_more),
         cmocka_unit_test(a_lack_that_lasts_is_met_faster),

@@ -1,0 +1,123 @@
+#!/usr/bin/perl
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../tap";
+use Snap;
+use Super;
+use Test::More;
+
+# Time that passes unseen: processes that are stopped longer than any limit
+# and go on, as in a suspended machine. A test cannot set the real clock; that
+# no timer uses it is seen where time is read (clock_mono(), CLOCK_MONOTONIC).
+my $dir = temp_dir();
+write_file("$dir/spin.js", <<'END');
+export default { fetch() {
+    const end = Date.now() + 60000;
+    while (Date.now() < end);
+    return new Response("spun\n");
+} };
+END
+my $hellos = write_file("$dir/hello.js", read_file(fixture('hello.js')));
+my $sleeps = write_file("$dir/sleep.js", read_file(fixture('sleep.js')));
+
+sub busy {
+    my ($s, $uri) = @_;
+    my $pid;
+    wait_for(30, sub {
+        ($pid) = map { $_->{pid} } grep { $_->{state} eq 'Running'
+            && $_->{'request uri'} =~ /^\Q$uri\E/ } @{figures($s, '&full')->{processes}};
+        $pid;
+    });
+    return $pid;
+}
+
+# A worker is stopped in a request, longer than request_timeout and not so
+# long that the supervisor takes it for hung.
+for my $case (['/sleep.js', $sleeps, '4000'], ['/spin.js', "$dir/spin.js", '']) {
+    my ($uri, $file, $query) = @$case;
+    my $s = serve_with_status(pool => { root => $dir, pm => 'static', max_children => 2,
+        request_timeout => '1s', kill_grace => '1m' });
+    wait_workers($s, 2);
+    ok(ask($s->{socket}, cgi_env($hellos), qr/hello/), "$uri: it serves");
+    my $c = begin_request($s->{socket}, cgi_env($file, QUERY_STRING => $query));
+    my $w = busy($s, $uri);
+    kill 'STOP', $w;
+    ok(!$c->next_record(3), "$uri: the worker is stopped: there is no reply, though it is late");
+    ok(ask($s->{socket}, cgi_env($hellos), qr/hello/), "$uri: the other serves") for 1 .. 5;
+    kill 'CONT', $w;
+    is($c->reply(60)->{status}, 504, "$uri: it goes on: 504 at once");
+    ok(wait_for(30, sub { figures($s)->{'idle processes'} == 2 }), "$uri: both are idle");
+    ok(ask($s->{socket}, cgi_env($hellos), qr/hello/), "$uri: both serve") for 1 .. 8;
+    ok(!gone($w), "$uri: it is the same worker");
+    unlike(read_file($s->{log}), qr/has ended|is killed/, "$uri: nobody was killed");
+    is(stop_process($s->{pid}), 0, 'SIGTERM: exit 0');
+}
+
+# Longer than kill_grace, too: the supervisor cannot tell it from one that
+# hangs.
+{
+    my $s = serve_with_status(pool => { root => $dir, pm => 'static', max_children => 2,
+        request_timeout => '1s', kill_grace => '500ms' });
+    wait_workers($s, 2);
+    my $c = begin_request($s->{socket}, cgi_env($sleeps, QUERY_STRING => '3000'));
+    my $w = busy($s, '/sleep.js');
+    kill 'STOP', $w;
+    ok(log_has($s, qr{worker $w does not end while serving GET /sleep\.js.*, and is killed}, 60),
+        'kill_grace is over: it is killed, though it is stopped');
+    my $r = $c->reply(30);
+    ok(!$r->{ended} && !$r->{hung}, 'its client sees the end');
+    ok(wait_for(30, sub { my @n = workers($s); @n == 2 && !grep { $_ == $w } @n }), 'another takes its place');
+    ok(ask($s->{socket}, cgi_env($hellos), qr/hello/), 'it serves');
+    is(stop_process($s->{pid}), 0, 'SIGTERM: exit 0');
+}
+
+# Idle workers, the monitor and the supervisor, all stopped: a machine that
+# was suspended. Nobody is ended for it when they go on.
+{
+    my $s = serve_with_status(global => { process_control_timeout => '1s' },
+        pool => { root => $dir, pm => 'static', max_children => 2, request_timeout => '1s',
+            kill_grace => '500ms', header_timeout => '1s', queue_limit => 1 });
+    my @w = wait_workers($s, 2);
+    ok(wait_for(20, sub { monitor_of($s) }), 'the monitor is there');
+    my @all = ($s->{pid}, @w, monitor_of($s));
+    ok(ask($s->{socket}, cgi_env($hellos), qr/hello/), 'it serves');
+    kill 'STOP', @all;
+    my @c = map { begin_request($s->{socket}, cgi_env($hellos)) } 1 .. 2;
+    select undef, undef, undef, 3;
+    # The workers before who could miss them.
+    kill 'CONT', @w, $s->{pid}, $all[-1];
+    for my $c (@c) {
+        my $r = $c->reply(30);
+        is("$r->{status} $r->{body}", "200 hello\n", 'who came meanwhile is served');
+    }
+    is(join(',', $s->{pid}, workers($s), monitor_of($s)), join(',', @all),
+        'all processes are as before');
+    unlike(read_file($s->{log}), qr/has ended|is killed/, 'nobody was killed');
+    cmp_ok(figures($s)->{'start since'}, '>=', 3, 'the time that has passed is seen');
+    is(stop_process($s->{pid}), 0, 'SIGTERM: exit 0');
+}
+
+# A request of which only a part has come when the worker is stopped: its
+# deadline has passed when it goes on, and what has come since counts all the
+# same or is refused, but nothing hangs.
+{
+    my $s = serve_with_status(pool => { root => $dir, pm => 'static', max_children => 1,
+        header_timeout => '1s' });
+    my ($w) = wait_workers($s, 1);
+    my $bytes = Snap::Fcgi::request_bytes(cgi_env($hellos), '');
+    my $c = Snap::Fcgi->new($s->{socket});
+    $c->put(substr($bytes, 0, 40));
+    select undef, undef, undef, 0.3;
+    kill 'STOP', $w;
+    $c->put(substr($bytes, 40));
+    select undef, undef, undef, 2;
+    kill 'CONT', $w;
+    my $r = $c->reply(30);
+    ok(!$r->{hung}, 'half a request: a reply, or the end of the connection');
+    ok(ask($s->{socket}, cgi_env($hellos), qr/hello/), 'it serves');
+    is(join(',', workers($s)), $w, 'the same worker');
+    is(stop_process($s->{pid}), 0, 'SIGTERM: exit 0');
+}
+
+done_testing();
