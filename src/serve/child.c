@@ -178,11 +178,13 @@ static void signal_stage(struct child *c, enum child_stage stage, int signal,
 void child_drain(struct child *c, bool last, uint64_t timeout)
 {
     struct link_message m = {.word = LINK_LAST};
-    if (c->stage == CHILD_DRAINING && c->until == 0)
-        c->until = clock_mono() + timeout; /* one that went by itself */
+    uint64_t until = clock_mono() + timeout;
+    /* One that goes by itself had more time. */
+    if (c->stage == CHILD_DRAINING && c->until > until)
+        c->until = until;
     if (last && c->stage < CHILD_DRAINING && link_send(c->link, &m) == OK) {
         c->stage = CHILD_DRAINING;
-        c->until = clock_mono() + timeout;
+        c->until = until;
         return;
     }
     signal_stage(c, CHILD_DRAINING, SIGQUIT, timeout);
@@ -258,15 +260,18 @@ void child_look(struct child *c, uint64_t now)
     if (hangs(c, now)) {
         describe(c, what, sizeof(what));
         log_about(c->pool, NULL, NULL);
-        log_error("worker %d does not end%s, and is killed", (int)c->pid, what);
+        log_error("worker %d is killed, its request not having ended within "
+                  "kill_grace%s",
+                  (int)c->pid, what);
         log_about(NULL, NULL, NULL);
         board_head(c->board)->killed++;
         child_kill(c);
     } else if (c->until == 0 || now < c->until) {
         return;
     } else if (c->stage == CHILD_DRAINING) {
-        log_warn("%s %d has not finished in time, and is ended", kinds[c->kind],
-                 (int)c->pid);
+        log_warn("%s %d has not finished within process_control_timeout and is "
+                 "ended; its request is cut off",
+                 kinds[c->kind], (int)c->pid);
         child_end(c);
     } else {
         child_kill(c);
@@ -293,7 +298,10 @@ void child_log_end(const struct child *c, int status)
                  sigabbrev_np(WTERMSIG(status)));
     else
         snprintf(how, sizeof(how), "with status %d", WEXITSTATUS(status));
-    bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    /* As it was told, or by itself and in order. */
+    bool well = (WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
+                (c->stage == CHILD_ENDING && WIFSIGNALED(status) &&
+                 WTERMSIG(status) == SIGTERM);
     log_about(c->pool[0] != '\0' ? c->pool : NULL, NULL, NULL);
     log_at(well    ? LOG_INFO
            : asked ? LOG_NOTICE

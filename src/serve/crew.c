@@ -204,7 +204,8 @@ static bool start_one(struct crew *crew, uint64_t now, int *status)
     }
     failed(crew, now);
     log_about(crew->config->name, NULL, NULL);
-    log_error("no worker can be started: %s; trying again in %llu ms",
+    log_error("no worker can be started: %s; trying again in %llu ms (look at "
+              "memory, and at the limit of processes)",
               strerror(errno),
               (unsigned long long)((crew->retry_at - now) / NS_PER_MS));
     log_about(NULL, NULL, NULL);
@@ -292,7 +293,9 @@ static void tell_board(struct crew *c, const struct crew_count *n, bool reached)
         return;
     h->max_children_reached++;
     log_about(c->config->name, NULL, NULL);
-    log_warn("all %u workers are busy (max_children)", pm_most(&c->pm));
+    log_warn("all %u workers are busy (max_children): raise it, or see what "
+             "takes long with snapcgi ctl status full %s",
+             pm_most(&c->pm), c->config->name);
     log_about(NULL, NULL, NULL);
 }
 

@@ -327,6 +327,8 @@ static void say_ready(struct super *s)
     notify_send("READY=1\nMAINPID=%d\nSTATUS=%zu pools are served",
                 (int)getpid(), s->all.count);
     background_started();
+    log_notice("ready: %zu pool%s served", s->all.count,
+               s->all.count == 1 ? " is" : "s are");
 }
 
 /* False in a child just forked. */

@@ -317,7 +317,8 @@ void super_tested(struct super *s, struct child *test, int status)
     } else if (status == 0) {
         change_over(s);
     } else {
-        log_error("the new configuration was refused; the old one stays");
+        log_error("the new configuration was refused, for the reason above; "
+                  "the old one stays. Correct it and reload again");
         buf_puts(&words, "the old configuration stays\n");
         refused(s, buf_view(&words));
     }
@@ -513,9 +514,11 @@ void super_look_renewed(struct super *s, uint64_t now)
         super_answer(s, ASK_RENEW, true, SLICE(""));
     } else if (s->renew_until != 0 && now >= s->renew_until) {
         s->renew_until = 0; /* said once */
-        snprintf(text, sizeof(text),
-                 "the new workers of pool %s do not start; the old ones stay",
-                 c->config->name);
+        snprintf(
+            text, sizeof(text),
+            "the new workers of pool %s do not start; the old ones stay: see "
+            "the log for why, and reload again",
+            c->config->name);
         log_error("%s", text);
         super_answer(s, ASK_RENEW, false, slice_of(text));
         notify_send("READY=1\nSTATUS=%s", text);

@@ -21,6 +21,13 @@ END
 my $hellos = write_file("$dir/hello.js", read_file(fixture('hello.js')));
 my $sleeps = write_file("$dir/sleep.js", read_file(fixture('sleep.js')));
 
+# A signal is on its way for a moment.
+sub stop {
+    my (@pids) = @_;
+    kill 'STOP', @pids;
+    return wait_for(20, sub { !grep { read_file("/proc/$_/stat") !~ /\) T / } @pids });
+}
+
 sub busy {
     my ($s, $uri) = @_;
     my $pid;
@@ -42,7 +49,7 @@ for my $case (['/sleep.js', $sleeps, '4000'], ['/spin.js', "$dir/spin.js", '']) 
     ok(ask($s->{socket}, cgi_env($hellos), qr/hello/), "$uri: it serves");
     my $c = begin_request($s->{socket}, cgi_env($file, QUERY_STRING => $query));
     my $w = busy($s, $uri);
-    kill 'STOP', $w;
+    stop($w);
     ok(!$c->next_record(3), "$uri: the worker is stopped: there is no reply, though it is late");
     ok(ask($s->{socket}, cgi_env($hellos), qr/hello/), "$uri: the other serves") for 1 .. 5;
     kill 'CONT', $w;
@@ -62,8 +69,8 @@ for my $case (['/sleep.js', $sleeps, '4000'], ['/spin.js', "$dir/spin.js", '']) 
     wait_workers($s, 2);
     my $c = begin_request($s->{socket}, cgi_env($sleeps, QUERY_STRING => '3000'));
     my $w = busy($s, '/sleep.js');
-    kill 'STOP', $w;
-    ok(log_has($s, qr{worker $w does not end while serving GET /sleep\.js.*, and is killed}, 60),
+    stop($w);
+    ok(log_has($s, qr{worker $w is killed, its request not having ended within kill_grace while serving GET /sleep\.js}, 60),
         'kill_grace is over: it is killed, though it is stopped');
     my $r = $c->reply(30);
     ok(!$r->{ended} && !$r->{hung}, 'its client sees the end');
@@ -82,7 +89,7 @@ for my $case (['/sleep.js', $sleeps, '4000'], ['/spin.js', "$dir/spin.js", '']) 
     ok(wait_for(20, sub { monitor_of($s) }), 'the monitor is there');
     my @all = ($s->{pid}, @w, monitor_of($s));
     ok(ask($s->{socket}, cgi_env($hellos), qr/hello/), 'it serves');
-    kill 'STOP', @all;
+    ok(stop(@all), 'all are stopped');
     my @c = map { begin_request($s->{socket}, cgi_env($hellos)) } 1 .. 2;
     select undef, undef, undef, 3;
     # The workers before who could miss them.
@@ -109,7 +116,7 @@ for my $case (['/sleep.js', $sleeps, '4000'], ['/spin.js', "$dir/spin.js", '']) 
     my $c = Snap::Fcgi->new($s->{socket});
     $c->put(substr($bytes, 0, 40));
     select undef, undef, undef, 0.3;
-    kill 'STOP', $w;
+    stop($w);
     $c->put(substr($bytes, 40));
     select undef, undef, undef, 2;
     kill 'CONT', $w;

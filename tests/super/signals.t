@@ -65,7 +65,7 @@ for my $signal (qw(TERM INT)) {
     kill 'QUIT', $s->{pid};
     is_over($s, @all);
     ok(!$c->reply(10)->{ended}, 'QUIT: process_control_timeout is the end of patience');
-    ok(log_has($s, qr/has not finished in time/), 'which is said');
+    ok(log_has($s, qr/has not finished within process_control_timeout/), 'which is said');
 }
 
 {
