@@ -47,6 +47,11 @@ bool fcgi_conn_buffered(const struct fcgi_conn *c)
     return c->at < c->end;
 }
 
+bool fcgi_conn_full(const struct fcgi_conn *c)
+{
+    return c->end - c->at == sizeof c->in;
+}
+
 void fcgi_conn_reset(struct fcgi_conn *c)
 {
     c->phase = CONN_IDLE;
@@ -83,7 +88,7 @@ enum err fcgi_conn_fill(struct fcgi_conn *c)
         c->end -= c->at;
         c->at = 0;
     }
-    if (c->end == sizeof c->in)
+    if (fcgi_conn_full(c))
         return OK;
     struct iovec iov = {c->in + c->end, sizeof c->in - c->end};
     size_t got = 0;
@@ -299,21 +304,38 @@ void fcgi_conn_drain(struct fcgi_conn *c, size_t max)
         sum += got;
 }
 
+/* Is there an abort behind what was received of the body? */
+static bool abort_ahead(const struct fcgi_conn *c)
+{
+    struct fcgi_record rec;
+    size_t at = c->at, skip = c->left + c->padding;
+    while (c->end - at >= skip + FCGI_HEADER_LEN) {
+        at += skip;
+        if (!fcgi_header_read(c->in + at, &rec))
+            return false; /* the reader will be told */
+        if (rec.type == FCGI_ABORT_REQUEST && rec.id == c->id)
+            return true;
+        at += FCGI_HEADER_LEN;
+        skip = (size_t)rec.length + rec.padding;
+    }
+    return false;
+}
+
 bool fcgi_conn_gone(struct fcgi_conn *c)
 {
-    bool ended = c->phase == CONN_ENDED;
-    /* While the body comes, its bytes and its end are no sign. */
-    struct pollfd pfd = {.fd = c->fd,
-                         .events = (short)(ended ? POLLIN | POLLRDHUP : 0)};
+    struct pollfd pfd = {.fd = c->fd, .events = POLLIN | POLLRDHUP};
     if (c->aborted || c->lost)
         return true;
-    if (poll(&pfd, 1, 0) <= 0)
-        return false;
-    if ((pfd.revents & (POLLHUP | POLLERR | POLLRDHUP | POLLNVAL)) != 0)
-        c->lost = true;
-    else if (ended && fcgi_conn_fill(c) == OK) {
-        enum err e = fcgi_conn_parse(c);
-        c->lost = e != OK && e != ERR_AGAIN;
+    if (poll(&pfd, 1, 0) > 0) {
+        if ((pfd.revents & (POLLHUP | POLLERR | POLLRDHUP | POLLNVAL)) != 0) {
+            c->lost = true;
+        } else if (fcgi_conn_fill(c) == OK && c->phase == CONN_ENDED) {
+            enum err e = fcgi_conn_parse(c);
+            c->lost = e != OK && e != ERR_AGAIN;
+        }
     }
+    /* It may have come together with the request. */
+    if (!c->lost && !c->aborted)
+        c->aborted = abort_ahead(c);
     return c->lost || c->aborted;
 }

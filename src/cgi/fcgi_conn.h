@@ -73,10 +73,12 @@ enum err fcgi_conn_read(struct fcgi_conn *c, void *p, size_t max, size_t *got);
 void fcgi_conn_drain(struct fcgi_conn *c, size_t max);
 /* Throws received bytes away. False when the peer closed. */
 bool fcgi_conn_discard(struct fcgi_conn *c);
-/* Has the peer gone, or aborted? */
+/* Has the peer gone, or aborted? Receives what there is room for. */
 bool fcgi_conn_gone(struct fcgi_conn *c);
 /* Bytes received and not read. */
 bool fcgi_conn_buffered(const struct fcgi_conn *c);
+/* And as many as there is room for. */
+bool fcgi_conn_full(const struct fcgi_conn *c);
 /* Forgets the request: CONN_IDLE. */
 void fcgi_conn_reset(struct fcgi_conn *c);
 

@@ -12,7 +12,6 @@
 
 /* Of an unread body, what is thrown away to keep the connection. */
 #define DRAIN_MAX (64u * 1024)
-#define COMPLAINT_MAX 2048u
 #define LAST_WORDS_MAX 1000u
 
 /* One request; the connection may end or go on before it is done with. */
@@ -67,12 +66,12 @@ static struct exchange_fcgi *self(struct transport *t)
     return (struct exchange_fcgi *)t; /* t is its first member */
 }
 
-/* An abort can be told from the body only once that is over, or broke off. */
+/* Bytes show an abort as long as gone() has room for them. */
 static void watch_gone(struct exchange_fcgi *x)
 {
-    const struct fcgi_conn *c = x->c;
-    bool silent = c->phase == CONN_ENDED || c->lost || c->aborted;
-    x->t.gone_fd = silent ? c->fd : -1;
+    x->t.gone_fd = x->c->fd;
+    x->t.gone_events =
+        fcgi_conn_full(x->c) ? POLLRDHUP : (short)(POLLIN | POLLRDHUP);
 }
 
 static enum err op_read(struct transport *t, void *p, size_t max, size_t *got)
@@ -138,18 +137,6 @@ static bool op_gone(struct transport *t)
     return gone;
 }
 
-static void op_complain(struct transport *t, struct slice text)
-{
-    struct exchange_fcgi *x = self(t);
-    char line[COMPLAINT_MAX];
-    if (x->c == NULL)
-        return;
-    struct buf *control = &x->c->control;
-    size_t n = transport_line(text, line, sizeof line);
-    if (control->n + n + 2 * FCGI_HEADER_LEN <= control->max)
-        fcgi_put(control, FCGI_STDERR, x->c->id, (struct slice){line, n});
-}
-
 /* Only what never changes in a request is looked at: see transport.h. */
 static bool op_last_words(struct transport *t, struct slice page)
 {
@@ -173,8 +160,8 @@ static bool op_last_words(struct transport *t, struct slice page)
     return send(x->c->fd, bytes, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL) == n;
 }
 
-static const struct transport_ops ops = {
-    op_read, op_write, op_end, op_done, op_gone, op_complain, op_last_words};
+static const struct transport_ops ops = {op_read, op_write, op_end,
+                                         op_done, op_gone,  op_last_words};
 
 /* ---- from head to request ---------------------------------------------- */
 

@@ -36,8 +36,6 @@ struct transport_ops {
     void (*done)(struct transport *t);
     /* True when the peer is seen to have gone; cheap, called after poll. */
     bool (*gone)(struct transport *t);
-    /* A line for the web server's own error log (stderr); may be NULL. */
-    void (*complain)(struct transport *t, struct slice text);
     /*
      * page (under 1000 bytes) as a whole reply and its end, when nothing of
      * one was written, by one send that does not wait and takes no memory.
@@ -51,20 +49,17 @@ struct transport_ops {
 struct transport {
     const struct transport_ops *ops;
     const char *const *params; /* "NAME=value", NULL-ended; lent until done */
-    int read_fd;      /* poll POLLIN before read; -1 when never needed */
-    int write_fd;     /* poll POLLOUT before write */
-    int gone_fd;      /* poll POLLIN|POLLRDHUP shows an abort; -1 when none can.
-                       * Set by read() and gone(): look before each wait */
+    int read_fd;  /* poll POLLIN before read; -1 when never needed */
+    int write_fd; /* poll POLLOUT before write */
+    /* poll(2) of it for gone_events shows an abort, ask gone() then; -1 when
+     * none can. Not while it is waited for as read_fd: read() tells then. Both
+     * are set by read() and gone(): look before each wait. */
+    int gone_fd;
+    short gone_events;
     const char *name; /* "CGI" or "FastCGI" */
     /* Set by the caller before the write that end() follows at once: a short
      * one may then wait and leave together with the end. */
     bool last;
 };
-
-/*
- * text as one line for complain(), its line end included: control characters
- * become spaces, what is over max bytes is cut. Gives the length.
- */
-size_t transport_line(struct slice text, char *out, size_t max);
 
 #endif

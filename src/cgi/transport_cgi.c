@@ -161,26 +161,14 @@ static bool op_gone(struct transport *t)
     return !x->ended && (state(x->o.out, 0) & (POLLERR | POLLHUP)) != 0;
 }
 
-static void op_complain(struct transport *t, struct slice text)
-{
-    struct cgi *x = self(t);
-    char line[PIPE_BUF];
-    if (x->o.err < 0 || state(x->o.err, POLLOUT) == 0)
-        return;
-    size_t n = transport_line(text, line, sizeof line);
-    /* Nobody is left to tell when this fails. */
-    if (write(x->o.err, line, n) < 0)
-        return;
-}
-
 static bool op_last_words(struct transport *t, struct slice page)
 {
     struct cgi *x = self(t);
     return !x->ended && give(x, page.p, page.n) == (ssize_t)page.n;
 }
 
-static const struct transport_ops ops = {
-    op_read, op_write, op_end, op_done, op_gone, op_complain, op_last_words};
+static const struct transport_ops ops = {op_read, op_write, op_end,
+                                         op_done, op_gone,  op_last_words};
 
 struct transport *cgi_open(const struct cgi_options *o)
 {
@@ -198,6 +186,7 @@ struct transport *cgi_open(const struct cgi_options *o)
     x->t.write_fd = o->out;
     /* A socket may be the body's as well, and then readable for long. */
     x->t.gone_fd = x->out == KIND_PIPE ? o->out : -1;
+    x->t.gone_events = POLLRDHUP; /* besides, as ever, POLLERR */
     x->t.name = "CGI";
     return &x->t;
 }

@@ -14,7 +14,6 @@ struct cgi_options {
     const char *const *environment; /* borrowed until done() */
     int in;                         /* the request's body; read, never closed */
     int out; /* the reply; end() puts /dev/null in its place */
-    int err; /* complaints; -1 for none */
 };
 
 /*

@@ -304,11 +304,8 @@ void handler_run(struct handler *h, struct transport *t)
                                  .max_body = c->max_body,
                                  .trust_forwarded = c->trust_forwarded,
                                  .no_script = c->app != NULL};
-    struct run r = {.h = h,
-                    .t = t,
-                    .started = clock_mono(),
-                    .open = true,
-                    .gone_events = POLLIN | POLLRDHUP};
+    struct run r = {
+        .h = h, .t = t, .started = clock_mono(), .open = true, .stirred = true};
     report_init(&r.rep);
     h->rid = h->rid == INT32_MAX ? 1 : h->rid + 1;
     exchange_init(&r.x, &r.spool.t, &r.req, &h->rules, h->rid, c->max_body);
@@ -316,6 +313,8 @@ void handler_run(struct handler *h, struct transport *t)
     r.x.max_reply = c->max_response;
     r.x.head = h->access != NULL ? &h->head : NULL;
     buf_clear(&h->head);
+    /* Not the one before, should this process end before it is known. */
+    slot_begin(h->slot, &(struct slot_request){.started = r.started});
     slot_set(h->slot, SLOT_RUNNING);
     run_report_clocks(&r);
     current = &r;

@@ -52,7 +52,6 @@ struct run {
     bool timed;            /* a timer had the last turn, others are next */
     bool newsed;           /* and so had a fetch */
     bool ended;            /* at a limit of time or memory */
-    short gone_events;     /* what is watched on gone_fd */
 };
 
 /* Can JavaScript still run? */

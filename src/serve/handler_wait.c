@@ -12,12 +12,19 @@
 
 /* ---- waiting ----------------------------------------------------------- */
 
+/* Somebody waits for the body: who reads it is told of an abort. */
+static bool awaits_body(const struct run *r)
+{
+    return r->x.want_read || spool_holds(&r->spool);
+}
+
 static void on_ready(void *arg, int fd, short events)
 {
     struct run *r = arg;
-    if (fd == r->t->read_fd && (events & ~(POLLOUT | POLLRDHUP)) != 0)
+    if (fd == r->t->read_fd && awaits_body(r) &&
+        (events & ~(POLLOUT | POLLRDHUP)) != 0)
         r->readable = true;
-    if (fd == r->t->gone_fd && (events & ~POLLOUT) != 0)
+    else if (fd == r->t->gone_fd && (events & ~POLLOUT) != 0)
         r->stirred = true;
 }
 
@@ -26,13 +33,12 @@ static void watch(struct run *r, int fd)
     short events = 0;
     if (fd < 0)
         return;
-    bool holds = spool_holds(&r->spool);
-    if (fd == r->t->read_fd && (r->x.want_read || holds))
+    if (fd == r->t->read_fd && awaits_body(r))
         events |= POLLIN;
-    if (fd == r->t->write_fd && r->x.out.n > 0 && !holds)
+    else if (fd == r->t->gone_fd && !r->gone)
+        events = r->t->gone_events;
+    if (fd == r->t->write_fd && r->x.out.n > 0 && !spool_holds(&r->spool))
         events |= POLLOUT;
-    if (fd == r->t->gone_fd && !r->gone)
-        events = (short)(events | r->gone_events);
     loop_watch(&r->h->loop, fd, events, on_ready, r);
 }
 
@@ -99,13 +105,10 @@ enum err run_hook(struct run *r, enum hook which, int32_t arg)
 
 static void look_if_gone(struct run *r)
 {
-    if (!r->stirred)
-        return;
+    enum err e = r->spool.err;
+    if (!r->gone && (r->stirred || e == ERR_EOF || e == ERR_ABORTED))
+        r->gone = r->t->ops->gone(r->t);
     r->stirred = false;
-    if (r->t->ops->gone(r->t))
-        r->gone = true;
-    else /* bytes nobody wants yet: they would wake us for ever */
-        r->gone_events = POLLRDHUP;
 }
 
 /* While the reply waits for the body (spool.h): takes in what has come. */

@@ -82,8 +82,7 @@ _Noreturn void oneshot_run(const struct config *config,
     struct handler handler;
     struct cgi_options cgi = {.environment = (const char *const *)environ,
                               .in = STDIN_FILENO,
-                              .out = STDOUT_FILENO,
-                              .err = STDERR_FILENO};
+                              .out = STDOUT_FILENO};
     struct engine_setup engine = {
         .mode = ENGINE_ONESHOT, .tables = natives, .fatal = handler_fatal};
     /* The realm is left as it is: the process ends with the request. */

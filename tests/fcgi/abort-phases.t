@@ -9,7 +9,8 @@ use Test::More;
 # FCGI_ABORT_REQUEST in each phase of a request, with and without KEEP_CONN:
 # it ends that request only, and nothing runs on half of one.
 my $s = serve(global => { log_level => 'info' },
-    pool => { header_timeout => '30s', body_timeout => '30s' });
+    pool => { header_timeout => '30s', body_timeout => '30s',
+        request_timeout => '300s' });
 my $hello = cgi_env(fixture('hello.js'));
 my $name = 0;
 
@@ -73,6 +74,29 @@ for my $script (qw(never signal)) {
 }
 ok(wait_for(30, sub { read_file($s->{log}) =~ /the client went: AbortError/ }),
     'request.signal tells the function');
+
+# Within a body that the function never reads, and within one that it reads:
+# what comes in the same moment, and what comes later.
+for my $script (qw(timer body)) {
+    for my $late (0, 1) {
+        my $tag = $script . 'abort' . ++$name;
+        my $c = Snap::Fcgi->new($s->{socket});
+        my $bytes = Snap::Fcgi::request_bytes(cgi_env(fixture('waits.js'),
+            REQUEST_METHOD => 'POST', CONTENT_LENGTH => 10,
+            QUERY_STRING => $tag), '', keep => 1);
+        # Without the end of the body.
+        $c->put(substr($bytes, 0, -8) . Snap::Fcgi::record(5, 1, '01234'));
+        select(undef, undef, undef, 0.3) if $late;
+        $c->put($abort);
+        my $what = "$script, within the body, " . ($late ? 'later' : 'at once');
+        ok(wait_for(60, sub {
+            read_file($s->{log}) =~ /$tag: the client went: AbortError/ }),
+            "$what: request.signal tells the function");
+        ok(!$c->reply(60)->{hung}, "$what: it ends");
+        is(fcgi($s->{socket}, $hello)->{body}, "hello\n",
+            "$what: the next request is served");
+    }
+}
 
 # An abort of another request is not this one's.
 my $c = Snap::Fcgi->new($s->{socket});

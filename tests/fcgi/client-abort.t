@@ -63,6 +63,20 @@ for my $way ([$s, $s->{socket}, 'close'], [$t, "127.0.0.1:$port", 'close'],
         still_serves($on, $peer, $name);
     }
 
+    # The same of one that waits for request.signal and nothing else; more of
+    # its body is there than is looked at.
+    {
+        my $name = "$by, $how within a body that is not read";
+        my $c = Snap::Fcgi->new($peer);
+        my $bytes = Snap::Fcgi::request_bytes(cgi_env(fixture('waits.js'),
+            %post, QUERY_STRING => 'timer' . ++$n), 'x' x 100000);
+        $c->put(substr($bytes, 0, 50000));
+        go($c, $how);
+        logged($on, qr/timer$n: the client went: AbortError/,
+            "$name: request.signal tells");
+        still_serves($on, $peer, $name);
+    }
+
     # While the function runs and has said nothing.
     for my $name (qw(timer body)) {
         my $c = Snap::Fcgi->new($peer);

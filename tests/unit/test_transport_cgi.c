@@ -19,7 +19,6 @@
 struct side {
     int to_in; /* the web server's ends */
     int from_out;
-    int from_err;
     struct cgi_options o;
     struct transport *t;
 };
@@ -43,7 +42,6 @@ static struct side open_side(int kind, const char *const *env)
     struct side s = {.o.environment = env};
     pair(kind, &s.o.in, &s.to_in);
     pair(kind, &s.from_out, &s.o.out);
-    pair(kind, &s.from_err, &s.o.err);
     s.t = cgi_open(&s.o);
     return s;
 }
@@ -52,8 +50,7 @@ static void close_side(struct side *s)
 {
     if (s->t != NULL)
         s->t->ops->done(s->t);
-    int fds[] = {s->o.in,     s->o.out,    s->o.err,
-                 s->from_out, s->from_err, s->to_in};
+    int fds[] = {s->o.in, s->o.out, s->from_out, s->to_in};
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
         if (fds[i] >= 0)
             close(fds[i]);
@@ -233,7 +230,7 @@ static void a_server_that_left_is_seen(void **state)
         s.from_out = -1;
         assert_true(s.t->ops->gone(s.t));
         if (s.t->gone_fd >= 0) {
-            struct pollfd pfd = {s.t->gone_fd, POLLIN | POLLRDHUP, 0};
+            struct pollfd pfd = {s.t->gone_fd, s.t->gone_events, 0};
             assert_int_equal(poll(&pfd, 1, 0), 1);
         }
         assert_int_equal(s.t->ops->write(s.t, "x", 1, &wrote), ERR_EOF);
@@ -256,27 +253,6 @@ static void the_end_closes_the_reply_and_leaves_a_descriptor(void **state)
         assert_false(s.t->ops->gone(s.t));
         close_side(&s);
     }
-}
-
-static void a_complaint_is_one_line(void **state)
-{
-    (void)state;
-    struct side s = open_side(0, none);
-    char p[100] = "";
-    s.t->ops->complain(s.t, SLICE("one\ntwo"));
-    assert_int_equal(read(s.from_err, p, 99), 8);
-    assert_string_equal(p, "one two\n");
-    close_side(&s);
-}
-
-static void a_complaint_to_a_full_pipe_is_dropped(void **state)
-{
-    (void)state;
-    static char big[65536];
-    struct side s = open_side(0, none);
-    assert_int_equal(write(s.o.err, big, sizeof big), sizeof big);
-    s.t->ops->complain(s.t, SLICE("never mind"));
-    close_side(&s);
 }
 
 static void params_are_the_environment(void **state)
@@ -303,8 +279,6 @@ int main(void)
         cmocka_unit_test(a_nearly_full_pipe_does_not_block_either),
         cmocka_unit_test(a_server_that_left_is_seen),
         cmocka_unit_test(the_end_closes_the_reply_and_leaves_a_descriptor),
-        cmocka_unit_test(a_complaint_is_one_line),
-        cmocka_unit_test(a_complaint_to_a_full_pipe_is_dropped),
         cmocka_unit_test(params_are_the_environment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
