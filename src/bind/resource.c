@@ -4,9 +4,7 @@
 static void resource_free(struct call *c)
 {
     struct host *host = call_host(c);
-    /* A realm that is over has closed them; its finalizers come late. */
-    if (host != NULL)
-        restab_drop(&host->resources, arg_int(c, 0));
+    restab_drop(&host->resources, arg_int(c, 0));
 }
 
 const struct native resource_natives[] = {

@@ -223,8 +223,7 @@ void Buffers::Free(void *p, size_t n)
 static size_t near_heap_limit(void *data, size_t current, size_t initial)
 {
     auto *e = static_cast<struct engine *>(data);
-    e->stop = STOP_HEAP;
-    e->isolate->TerminateExecution();
+    engine_terminate(e, STOP_HEAP);
     /* Once: who does not end with that much more ends the process. */
     return current < initial + heap_headroom ? initial + heap_headroom
                                              : current;
@@ -251,6 +250,7 @@ enum err engine_new(const struct image *image,
     e->isolate->SetOOMErrorHandler(out_of_memory);
     e->isolate->AddNearHeapLimitCallback(near_heap_limit, e);
     e->isolate->SetPromiseRejectCallback(promise_reject);
+    e->isolate->AddMessageListener(uncaught);
     e->isolate->SetCaptureStackTraceForUncaughtExceptions(false);
     modules_install(e->isolate);
     wasm_install(e->isolate);
@@ -304,9 +304,12 @@ uint32_t engine_hash(struct engine *e, struct slice s)
     return static_cast<uint32_t>(string->GetIdentityHash());
 }
 
-void engine_pump(v8::Isolate *isolate)
+void engine_pump(struct engine *e)
 {
-    while (v8::platform::PumpMessageLoop(platform.get(), isolate)) {
+    /* A task ends with the finalizer that was ended, and the next finalizer
+     * is another task. */
+    while (engine_stopped(e) == STOP_NONE &&
+           v8::platform::PumpMessageLoop(platform.get(), e->isolate)) {
     }
 }
 
@@ -318,5 +321,5 @@ bool engine_busy(const struct engine *e)
 void engine_idle(struct engine *e)
 {
     v8::Isolate::Scope inside(e->isolate);
-    engine_pump(e->isolate);
+    engine_pump(e);
 }

@@ -132,11 +132,13 @@ struct Entered {
 
 /* engine_v8.cc */
 /* Runs what V8 itself has to do on this thread. */
-void engine_pump(v8::Isolate *isolate);
+void engine_pump(struct engine *e);
 
 /* engine_v8_realm.cc */
 struct realm *realm_adopt(struct engine *e, v8::Local<v8::Context> context);
+/* nullptr before it has one, and when that is over. */
 struct realm *realm_of(v8::Local<v8::Context> context);
+bool realm_is_over(v8::Local<v8::Context> context);
 enum err realm_call_hook(struct realm *r, enum hook h, int argc,
                          v8::Local<v8::Value> *argv, struct report *rep);
 /* From within JavaScript: no microtasks run; false after a throw. */
@@ -150,6 +152,8 @@ enum err realm_threw(struct realm *r, const v8::TryCatch &caught,
                      struct report *rep);
 void report_fill(v8::Local<v8::Context> context, v8::Local<v8::Value> thrown,
                  v8::Local<v8::Message> message, struct report *rep);
+/* What V8's own tasks threw; V8 itself would print it to stdout. */
+void uncaught(v8::Local<v8::Message> message, v8::Local<v8::Value> data);
 /* A string's bytes as UTF-8, for a message; "" when there are none. */
 std::string utf8(v8::Isolate *isolate, v8::Local<v8::Value> v);
 

@@ -99,6 +99,11 @@ void trampoline(const v8::FunctionCallbackInfo<v8::Value> &info)
     if (n->fn == nullptr)
         return; /* HostObject: the instance is all there is to make */
     struct call c(info, n);
+    /* Its host is gone. */
+    if (realm_is_over(c.context)) {
+        throw_type(&c, "The request is over");
+        return;
+    }
     if (info.Length() < n->arity) {
         throw_type(&c, "takes %d arguments, got %d", n->arity, info.Length());
         return;

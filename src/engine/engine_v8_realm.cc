@@ -7,12 +7,28 @@ extern "C" {
 #include "base/log.h"
 }
 
-struct realm *realm_of(v8::Local<v8::Context> context)
+/*
+ * In the place of a realm that was freed. V8 holds its context for as long as
+ * it likes, and may run finalizers of it.
+ */
+alignas(8) static char over;
+
+static void *in_slot(v8::Local<v8::Context> context)
 {
     if (context->GetNumberOfEmbedderDataFields() <= SLOT_REALM)
         return nullptr;
-    return static_cast<struct realm *>(
-        context->GetAlignedPointerFromEmbedderData(SLOT_REALM));
+    return context->GetAlignedPointerFromEmbedderData(SLOT_REALM);
+}
+
+struct realm *realm_of(v8::Local<v8::Context> context)
+{
+    void *p = in_slot(context);
+    return p != &over ? static_cast<struct realm *>(p) : nullptr;
+}
+
+bool realm_is_over(v8::Local<v8::Context> context)
+{
+    return in_slot(context) == &over;
 }
 
 struct realm *realm_adopt(struct engine *e, v8::Local<v8::Context> context)
@@ -63,9 +79,10 @@ void realm_free(struct realm *r)
         v8::Isolate::Scope inside(r->engine->isolate);
         v8::HandleScope handles(r->engine->isolate);
         wasm_drop(r);
-        /* What still refers to the context must not find a dead realm. */
-        r->context.Get(r->engine->isolate)
-            ->SetAlignedPointerInEmbedderData(SLOT_REALM, nullptr);
+        v8::Local<v8::Context> context = r->context.Get(r->engine->isolate);
+        context->SetAlignedPointerInEmbedderData(SLOT_REALM, &over);
+        /* No reaction to what V8 itself settles later, as a compilation. */
+        context->DetachGlobal();
         r->engine->isolate->ContextDisposedNotification();
     }
     delete r;
@@ -134,7 +151,7 @@ enum err realm_turn(struct realm *r, struct report *rep)
     Entered in(r);
     v8::Isolate *isolate = r->engine->isolate;
     v8::TryCatch caught(isolate);
-    engine_pump(isolate);
+    engine_pump(r->engine);
     realm_checkpoint(r);
     if (engine_stopped(r->engine) != STOP_NONE)
         return realm_threw(r, caught, rep);

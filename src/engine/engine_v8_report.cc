@@ -3,6 +3,10 @@
  */
 #include "engine/engine_v8.hh"
 
+extern "C" {
+#include "base/log.h"
+}
+
 std::string utf8(v8::Isolate *isolate, v8::Local<v8::Value> v)
 {
     v8::String::Utf8Value value(isolate, v);
@@ -105,6 +109,21 @@ void report_fill(v8::Local<v8::Context> context, v8::Local<v8::Value> thrown,
         put_cut(&rep->text,
                 "    at " + place + ":" + std::to_string(rep->column) + "\n");
     report_causes(context, thrown, rep);
+}
+
+/* data is the thrown value: none was given to AddMessageListener(). */
+void uncaught(v8::Local<v8::Message> message, v8::Local<v8::Value> data)
+{
+    v8::Isolate *isolate = v8::Isolate::GetCurrent();
+    v8::HandleScope handles(isolate);
+    v8::Local<v8::Context> context = isolate->GetCurrentContext();
+    if (context.IsEmpty() || realm_of(context) == nullptr)
+        return; /* of a realm that is over */
+    struct report rep;
+    report_init(&rep);
+    report_fill(context, data, message, &rep);
+    log_lines(LOG_ERROR, buf_view(&rep.text));
+    report_free(&rep);
 }
 
 enum err realm_threw(struct realm *r, const v8::TryCatch &caught,

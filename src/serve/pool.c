@@ -113,6 +113,15 @@ static void row_empty(const struct pool *p, struct row *row)
     row->least = 0;
 }
 
+/* Ends the engine and all that is in it. */
+static void row_reset(const struct pool *p, struct row *row)
+{
+    row_empty(p, row);
+    engine_free(row->engine);
+    row->engine = NULL;
+    row->served = 0;
+}
+
 /* The seat is over; so is its engine, when it cannot be trusted further. */
 static void seat_end(const struct pool *p, struct seat *s)
 {
@@ -122,10 +131,7 @@ static void seat_end(const struct pool *p, struct seat *s)
     seat_free(p, s);
     if (row->engine == NULL || (!stopped && (most == 0 || row->served < most)))
         return;
-    row_empty(p, row);
-    engine_free(row->engine);
-    row->engine = NULL;
-    row->served = 0;
+    row_reset(p, row);
 }
 
 /* ---- failures ---------------------------------------------------------- */
@@ -373,17 +379,40 @@ static void shrink(const struct pool *p, struct row *row, uint64_t now)
     row->window_end = now + WINDOW_NS;
 }
 
+/* Of work that no request waits for. */
+static struct watch idle_watch(const struct pool *p, uint64_t now)
+{
+    const struct pool_config *c = p->setup.config;
+    struct slot *slot = p->setup.slot;
+    return (struct watch){.deadline = now + c->request_timeout,
+                          .kill_at = slot != NULL ? &slot->kill_at : NULL,
+                          .kill_grace = c->kill_grace};
+}
+
+/* What V8 has put off may be JavaScript: finalizers. */
+static void row_tidy(const struct pool *p, struct row *row, uint64_t now)
+{
+    struct watch w = idle_watch(p, now);
+    w.engine = row->engine;
+    row->tidy = true;
+    watchdog_arm(&w);
+    engine_idle(row->engine);
+    watchdog_disarm();
+    if (engine_stopped(row->engine) == STOP_NONE)
+        return;
+    log_warn("%s: what it left to run between requests (finalizers) reached "
+             "a limit of time or memory and was ended, with all it kept",
+             row->path);
+    row_reset(p, row);
+}
+
 static bool row_prepare(const struct pool *p, struct row *row, uint64_t now)
 {
     struct seat *s;
     if (now >= row->window_end)
         shrink(p, row, now);
     if (row->failed_at == 0 && row->count < row->want) {
-        const struct pool_config *c = p->setup.config;
-        struct slot *slot = p->setup.slot;
-        struct watch w = {.deadline = now + c->request_timeout,
-                          .kill_at = slot != NULL ? &slot->kill_at : NULL,
-                          .kill_grace = c->kill_grace};
+        struct watch w = idle_watch(p, now);
         if (seat_load(p, row, &w, &s) != OK)
             return true;
         watchdog_disarm();
@@ -396,8 +425,7 @@ static bool row_prepare(const struct pool *p, struct row *row, uint64_t now)
     }
     if (row->tidy || row->engine == NULL)
         return false;
-    row->tidy = true;
-    engine_idle(row->engine);
+    row_tidy(p, row, now);
     return true;
 }
 
