@@ -18,7 +18,6 @@
 /* The order is that of the words in the table. */
 enum reset_mode { RESET_CONTEXT, RESET_ISOLATE, RESET_NONE };
 enum pm_mode { PM_DYNAMIC, PM_STATIC, PM_ONDEMAND };
-enum keep_mode { KEEP_AUTO, KEEP_ON, KEEP_OFF };
 enum seccomp_mode { SECCOMP_AUTO, SECCOMP_ON, SECCOMP_OFF };
 
 /* Settings of one [pool NAME], or of [cgi] (one process, one request). */
@@ -42,7 +41,7 @@ struct pool_config {
     uint64_t max_requests_jitter;  /* percent of max_requests */
     uint64_t queue_limit; /* connections waiting; 0: 3/4 of the backlog */
     uint64_t retry_after; /* ns, said to whom is turned away */
-    enum keep_mode keep_conn;
+    bool keep_conn;
 
     const char *user;   /* NULL: the supervisor's own */
     const char *group;  /* NULL: the user's */

@@ -106,8 +106,8 @@ static const struct config_key rows[] = {
      POOL(queue_limit), 0, 65535},
     {"retry_after", "pool", "time", "2s",
      "The Retry-After of that 503.", POOL(retry_after), S, H},
-    {"keep_conn", "pool", "auto|on|off", "auto",
-     "Keep connections when the web server asks; auto: with one worker only.",
+    {"keep_conn", "pool", "bool", "on",
+     "Keep connections for the next request when the web server asks.",
      POOL(keep_conn), 0, 0},
 
     {"user", "pool", "name", "",

@@ -268,3 +268,8 @@ bool sink_write(struct sink *s, const char *p, size_t n)
     s->lost++;
     return false;
 }
+
+const char *sink_trouble(const struct sink *s)
+{
+    return s->error == EAGAIN ? "its reader was too slow" : strerror(s->error);
+}

@@ -57,4 +57,7 @@ void sink_close(struct sink *s);
  */
 bool sink_write(struct sink *s, const char *p, size_t n);
 
+/* Why the last line was lost, in words. */
+const char *sink_trouble(const struct sink *s);
+
 #endif

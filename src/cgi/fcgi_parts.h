@@ -1,7 +1,7 @@
 /*
  * fcgi_parts.h - the responder's own pieces: its table and its requests.
  *
- * Private to transport_fcgi.c and fcgi_request.c.
+ * Private to transport_fcgi.c, fcgi_pass.c and fcgi_request.c.
  */
 #ifndef CGI_FCGI_PARTS_H
 #define CGI_FCGI_PARTS_H
@@ -17,6 +17,8 @@ struct fcgi {
     struct fcgi_options o;
     struct fcgi_peers peers;
     struct fcgi_decoder decoder;
+    int take_fd; /* of the queue, -1 for none */
+    int give_fd;
     struct fcgi_conn **conns; /* max_conns places, NULL when free */
     struct pollfd *poll;      /* room for them and two more */
     size_t *places;           /* whose entry of poll each is */
@@ -26,9 +28,17 @@ struct fcgi {
     size_t requests;          /* transports not done with */
     size_t max_head;          /* bytes of PARAMS content */
     bool draining;
+    bool last;     /* nobody is left who would take a kept connection */
     bool emptying; /* draining, but who waits is accepted first */
 };
 
+/* Connections in one message from process to process. */
+#define FCGI_PASSED_AT_ONCE 32u
+
+/* Is there room for a message of connections, and somebody to serve them? */
+bool fcgi_takes(const struct fcgi *f);
+/* Takes one message of connections out of the queue. False: there is none. */
+bool fcgi_take(struct fcgi *f);
 /* Is c a request's, so that nobody else may read from it? */
 bool fcgi_in_request(const struct fcgi_conn *c);
 /* Closes c and frees its place; cut as in fcgi_conn_free(). */

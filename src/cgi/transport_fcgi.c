@@ -207,6 +207,12 @@ static void fill_poll(struct fcgi *f)
     }
 }
 
+static struct pollfd queue_poll(const struct fcgi *f)
+{
+    return (struct pollfd){.fd = fcgi_takes(f) ? f->take_fd : -1,
+                           .events = POLLIN};
+}
+
 /* Serves what poll(2) showed at a connection, or the listening socket. */
 static enum err serve_place(struct fcgi *f, size_t k, struct transport **out)
 {
@@ -253,13 +259,35 @@ static bool empty(const struct fcgi *f)
     return true;
 }
 
+/* Kept ones that say nothing now, nor will find anybody later. */
+static void close_kept(struct fcgi *f)
+{
+    for (size_t i = 0; i < f->o.max_conns; i++) {
+        struct fcgi_conn *c = f->conns[i];
+        /* One with a deadline is new: its first request is on its way. */
+        if (c == NULL || c->phase != CONN_IDLE || c->deadline != 0)
+            continue;
+        struct pollfd p = {.fd = c->fd, .events = POLLIN};
+        if (!fcgi_conn_buffered(c) && poll(&p, 1, 0) == 0)
+            fcgi_drop(f, c, false);
+    }
+}
+
 /* Draining, and nobody is left who could be served. */
 static bool drained(struct fcgi *f)
 {
-    struct pollfd p = {.fd = f->o.listen_fd, .events = POLLIN};
-    if (f->emptying && poll(&p, 1, 0) <= 0)
+    struct pollfd p[2] = {{.fd = f->o.listen_fd, .events = POLLIN},
+                          {.fd = f->take_fd, .events = POLLIN}};
+    if (!f->draining)
+        return false;
+    if (!f->last)
+        fcgi_give(f);
+    else if (f->emptying && poll(p, 2, 0) <= 0)
         f->emptying = false;
-    return f->draining && !f->emptying && empty(f);
+    if (f->emptying)
+        return false;
+    close_kept(f);
+    return empty(f);
 }
 
 enum err fcgi_next(struct fcgi *f, uint64_t deadline, int wake_fd,
@@ -272,14 +300,16 @@ enum err fcgi_next(struct fcgi *f, uint64_t deadline, int wake_fd,
         if (drained(f))
             return ERR_EOF;
         fill_poll(f);
-        size_t n = f->polled;
-        f->poll[n] = (struct pollfd){.fd = wake_fd, .events = POLLIN};
-        int ready =
-            poll(f->poll, wake_fd >= 0 ? n + 1 : n, clock_poll_ms(until));
+        struct pollfd *more = f->poll + f->polled;
+        more[0] = (struct pollfd){.fd = wake_fd, .events = POLLIN};
+        more[1] = queue_poll(f);
+        int ready = poll(f->poll, f->polled + 2, clock_poll_ms(until));
         if (ready < 0)
             return errno == EINTR ? ERR_ABORTED : ERR_IO;
-        if (f->poll[n].revents != 0)
+        if (more[0].revents != 0)
             return ERR_ABORTED;
+        if (more[1].revents != 0)
+            fcgi_take(f);
         if (ready > 0)
             e = serve_ready(f, out);
         if (e == ERR_AGAIN && deadline != 0 && clock_mono() >= deadline)
@@ -288,7 +318,8 @@ enum err fcgi_next(struct fcgi *f, uint64_t deadline, int wake_fd,
     return e;
 }
 
-bool fcgi_pending(struct fcgi *f)
+/* Leaves out who is only listened to; true when a request is here already. */
+static bool fill_pending(struct fcgi *f)
 {
     fill_poll(f);
     for (size_t k = 0; k < f->polled; k++) {
@@ -300,7 +331,21 @@ bool fcgi_pending(struct fcgi *f)
         if (c != NULL && c->phase == CONN_IDLE && fcgi_conn_buffered(c))
             return true;
     }
-    return poll(f->poll, f->polled, 0) > 0;
+    return false;
+}
+
+bool fcgi_pending(struct fcgi *f)
+{
+    struct pollfd *queue;
+    do {
+        if (fill_pending(f))
+            return true;
+        queue = f->poll + f->polled;
+        *queue = queue_poll(f);
+        if (poll(f->poll, f->polled + 1, 0) <= 0)
+            return false;
+    } while (queue->revents != 0 && fcgi_take(f));
+    return true;
 }
 
 /* ---- beginning and end ------------------------------------------------- */
@@ -309,7 +354,7 @@ enum err fcgi_open(const struct fcgi_options *o, struct fcgi **out)
 {
     struct fcgi_peers peers;
     *out = NULL;
-    if (o->max_conns < 1)
+    if (o->max_conns < (o->queue != NULL ? FCGI_PASSED_AT_ONCE : 1))
         return ERR_RANGE;
     enum err e = fcgi_peers_parse(o->web_server_addrs, &peers);
     if (e != OK)
@@ -325,11 +370,13 @@ enum err fcgi_open(const struct fcgi_options *o, struct fcgi **out)
         return e;
     }
     f->o = *o;
+    f->take_fd = o->queue != NULL ? o->queue[0] : -1;
+    f->give_fd = o->queue != NULL ? o->queue[1] : -1;
     f->peers = peers;
     /* A pair's two lengths are 8 bytes at most. */
     f->max_head = o->max_param_bytes + 8 * o->max_params;
     f->conns = xalloc(o->max_conns * sizeof *f->conns);
-    f->poll = xalloc((o->max_conns + 2) * sizeof *f->poll);
+    f->poll = xalloc((o->max_conns + 3) * sizeof *f->poll);
     f->places = xalloc((o->max_conns + 1) * sizeof *f->places);
     *out = f;
     return OK;
@@ -338,6 +385,7 @@ enum err fcgi_open(const struct fcgi_options *o, struct fcgi **out)
 void fcgi_drain(struct fcgi *f, bool last)
 {
     f->emptying = last && !f->draining;
+    f->last = f->last || last;
     f->draining = true;
 }
 

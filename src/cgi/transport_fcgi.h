@@ -15,12 +15,17 @@
 struct fcgi;
 
 struct fcgi_options {
-    int listen_fd;                /* borrowed; O_NONBLOCK is set on it */
-    size_t max_conns;             /* held at once, new and kept; at least 1 */
-    uint64_t header_timeout;      /* ns, from connect (or, on a kept connection,
-                                   * its first byte) to the last parameter */
-    uint64_t write_timeout;       /* ns, the most end() blocks */
-    bool no_keep;                 /* close each connection after its reply */
+    int listen_fd;           /* borrowed; O_NONBLOCK is set on it */
+    size_t max_conns;        /* held at once, new and kept; at least 1,
+                              * with a queue 32 */
+    uint64_t header_timeout; /* ns, from connect (or, on a kept connection,
+                              * its first byte) to the last parameter */
+    uint64_t write_timeout;  /* ns, the most end() blocks */
+    bool no_keep;            /* close each connection after its reply */
+    /* The two ends of a queue of connections between the processes of this
+     * socket (SOCK_SEQPACKET): [0] to take from, [1] to give to. Borrowed;
+     * NULL for none. */
+    const int *queue;
     size_t max_params;            /* count; over it the reply is 431 */
     size_t max_param_bytes;       /* names and values together */
     const char *web_server_addrs; /* FCGI_WEB_SERVER_ADDRS or NULL: peers a
@@ -44,8 +49,14 @@ enum err fcgi_next(struct fcgi *f, uint64_t deadline, int wake_fd,
 /* Is somebody waiting now: a connection to accept, or bytes on one held? */
 bool fcgi_pending(struct fcgi *f);
 /*
- * From now on nothing is accepted and no connection kept after a reply. last:
- * who waits at the listening socket by now is accepted first.
+ * Before something that takes long: who waits for no reply here is given to
+ * the other processes. Those that nobody can take stay.
+ */
+void fcgi_give(struct fcgi *f);
+/*
+ * From now on nothing is accepted, and kept connections are given away; those
+ * that nobody can take are closed. last: who waits at the listening socket
+ * and in the queue by now is served first, and no connection is kept.
  */
 void fcgi_drain(struct fcgi *f, bool last);
 /* Closes all connections; every transport is done with before. */

@@ -62,6 +62,7 @@ struct child_place {
     struct board *board;
     int slot;
     int listen_fd;
+    const int *kept; /* the crew's (crew.h) */
     int link;
     struct sink *access; /* open, or of kind SINK_NONE */
     struct sink *slow;   /* the same */

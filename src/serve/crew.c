@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -71,6 +72,11 @@ void crew_close(struct crew *c)
     sink_close(&c->slow);
     board_free(c->board);
     c->board = NULL;
+    for (size_t i = 0; i < 2; i++) {
+        if (c->kept[i] >= 0)
+            close(c->kept[i]);
+        c->kept[i] = -1;
+    }
 }
 
 ino_t crew_socket(const struct crew *c)
@@ -168,6 +174,7 @@ static int work(const struct crew *crew, const struct child *c, pid_t parent)
                                 .board = crew->board,
                                 .slot = c->slot,
                                 .listen_fd = crew->listener.fd,
+                                .kept = crew->kept,
                                 .link = c->link,
                                 .access = (struct sink *)&crew->access,
                                 .slow = (struct sink *)&crew->slow,
@@ -299,6 +306,12 @@ static void tell_board(struct crew *c, const struct crew_count *n, bool reached)
     log_about(NULL, NULL, NULL);
 }
 
+/* The last idle one has nobody to leave its kept connections to. */
+static bool is_only(const struct crew_count *n)
+{
+    return n->view.idle + n->view.busy + n->view.starting == 1;
+}
+
 bool crew_look(struct crew *c, uint64_t now, int *status)
 {
     const struct child *idlest;
@@ -310,7 +323,7 @@ bool crew_look(struct crew *c, uint64_t now, int *status)
     if (step.retire)
         retire(c);
     else if (step.stop_one && idlest != NULL)
-        child_drain((struct child *)idlest, false, patience(c));
+        child_drain((struct child *)idlest, is_only(&n), patience(c));
     tell_board(c, &n, step.reached);
     if (step.start > 0 && !start_some(c, step.start, now, status))
         return false;
@@ -321,7 +334,8 @@ bool crew_look(struct crew *c, uint64_t now, int *status)
 
 void crew_drain(struct crew *crew)
 {
-    crew->last = crew->handed; /* is served by who has it, later */
+    shutdown(crew->kept[1], SHUT_WR); /* nobody will be there to take */
+    crew->last = crew->handed;        /* is served by who has it, later */
     for (struct child *c = crew->all->children; c != NULL; c = c->next) {
         if (c->crew != crew)
             continue;

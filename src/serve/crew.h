@@ -24,6 +24,10 @@ struct crew {
     const struct pool_config *config;
     struct listener listener;
     bool handed; /* by who started us, not opened here */
+    /* A queue of connections that wait for a request while their worker is
+     * busy or ends: taken from [0], given to [1] (cgi/fcgi_pass.c). Nobody
+     * looks into it here: what a worker puts there may be anything. */
+    int kept[2];
     struct identity identity;
     struct sink access;
     struct sink slow;

@@ -233,6 +233,8 @@ static void finish_work(struct run *r)
     r->deadline = clock_mono() + r->h->config->wait_until_timeout;
     r->seat->host.deadline = r->deadline;
     slot_set(r->h->slot, SLOT_FINISHING);
+    if (r->h->lasting != NULL && !is_settled(r))
+        r->h->lasting(r->h->arg);
     /* Nobody is there to be told. */
     r->watch.slow = 0;
     r->watch.last = NULL;

@@ -37,6 +37,8 @@ struct handler {
     /* Called before a reply is ended, the last moment to have its
      * connection closed after it; may be NULL. */
     void (*ending)(void *arg);
+    /* Called after it, when work goes on without a client; may be NULL. */
+    void (*lasting)(void *arg);
     void *arg;
 };
 

@@ -406,12 +406,23 @@ static void row_tidy(const struct pool *p, struct row *row, uint64_t now)
     row_reset(p, row);
 }
 
+static bool lacks_seats(const struct row *row)
+{
+    return row->failed_at == 0 && row->count < row->want;
+}
+
+static bool row_due(const struct row *row, uint64_t now)
+{
+    return now >= row->window_end || lacks_seats(row) ||
+           (!row->tidy && row->engine != NULL);
+}
+
 static bool row_prepare(const struct pool *p, struct row *row, uint64_t now)
 {
     struct seat *s;
     if (now >= row->window_end)
         shrink(p, row, now);
-    if (row->failed_at == 0 && row->count < row->want) {
+    if (lacks_seats(row)) {
         struct watch w = idle_watch(p, now);
         if (seat_load(p, row, &w, &s) != OK)
             return true;
@@ -445,6 +456,15 @@ bool pool_prepare(struct pool *p)
         if (row_prepare(p, row, now))
             return true;
     return false;
+}
+
+bool pool_due(const struct pool *p)
+{
+    uint64_t now = clock_mono();
+    for (const struct row *row = p->rows; row != NULL; row = row->next)
+        if (row_due(row, now))
+            return true;
+    return !p->started;
 }
 
 uint64_t pool_wake(const struct pool *p)

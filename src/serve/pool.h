@@ -58,6 +58,8 @@ void pool_give(struct pool *p, struct seat *s);
 
 /* One piece of work for requests to come; false when there is none now. */
 bool pool_prepare(struct pool *p);
+/* Has it work now? */
+bool pool_due(const struct pool *p);
 /* Monotonic ns when pool_prepare() has work again by itself, 0 for never. */
 uint64_t pool_wake(const struct pool *p);
 

@@ -430,8 +430,13 @@ void slot_end(struct slot *s, uint64_t duration, uint64_t cpu)
 
 void slot_count(struct slot *s, enum tally t)
 {
+    slot_add(s, t, 1);
+}
+
+void slot_add(struct slot *s, enum tally t, uint64_t n)
+{
     if (s != NULL)
-        s->tally[t]++;
+        s->tally[t] += n;
 }
 
 void slot_cut(char *to, size_t size, struct slice text)

@@ -164,6 +164,7 @@ void slot_begin(struct slot *s, const struct slot_request *r); /* copies r */
 /* The request ended: its duration and cpu (ns), and the histogram. */
 void slot_end(struct slot *s, uint64_t duration, uint64_t cpu);
 void slot_count(struct slot *s, enum tally t);
+void slot_add(struct slot *s, enum tally t, uint64_t n);
 /* text into the member of a struct slot_request, cut; the rest is zero. */
 #define slot_text(member, text) slot_cut((member), sizeof(member), (text))
 void slot_cut(char *to, size_t size, struct slice text);

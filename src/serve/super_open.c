@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "serve/notify.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,6 +84,25 @@ static enum err open_listener(struct super *s, struct crew *c, struct why *why)
     return why_set(why, e, "pool %s: %s", c->config->name, reason.text);
 }
 
+/* It stays with its listening socket, whatever the pool is called by now. */
+static enum err open_kept(struct super *s, struct crew *c, struct why *why)
+{
+    int type = SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC;
+    for (size_t i = 0; i < s->left.count; i++) {
+        struct handover_item *it = &s->left.items[i];
+        if (it->taken || strcmp(it->kind, "kept") != 0 ||
+            it->number[0] != crew_socket(c))
+            continue;
+        it->taken = true;
+        memcpy(c->kept, it->fd, sizeof(c->kept));
+        return OK;
+    }
+    if (socketpair(AF_UNIX, type, 0, c->kept) == 0)
+        return OK;
+    return why_set(why, ERR_IO, "pool %s: no socket: %s", c->config->name,
+                   strerror(errno));
+}
+
 /* Sockets are handed over to be served, all of them. */
 static enum err find_handed(const struct super *s, struct why *why)
 {
@@ -119,6 +139,7 @@ static enum err choose_pools(struct super *s, struct why *why)
     for (size_t i = 0; i < count; i++) {
         s->all.at[i].config = only != NULL ? only : &config->pools[i];
         s->all.at[i].listener.fd = -1;
+        s->all.at[i].kept[0] = s->all.at[i].kept[1] = -1;
         s->all.at[i].access.fd = s->all.at[i].slow.fd = -1;
     }
     return OK;
@@ -132,6 +153,8 @@ static enum err open_pools(struct super *s, struct why *why)
         e = find_handed(s, why);
     for (size_t i = 0; i < s->all.count && e == OK; i++)
         e = open_listener(s, &s->all.at[i], why);
+    for (size_t i = 0; i < s->all.count && e == OK; i++)
+        e = open_kept(s, &s->all.at[i], why);
     for (size_t i = 0; i < s->all.count && e == OK; i++) {
         e = crew_open(&s->all.at[i], &s->all, &reason);
         if (e != OK)
@@ -219,16 +242,23 @@ void super_close(struct super *s)
     pidfile_close(&s->pid);
 }
 
-/* A socket that was handed over is to be handed over again. */
-static void give_back(struct super *s, struct listener *l)
+/* What was handed over is to be handed over again. False: it was not. */
+static bool give_back(struct super *s, int fd)
 {
     for (size_t i = 0; i < s->left.count; i++) {
         struct handover_item *it = &s->left.items[i];
-        if (!it->taken || l->fd < 0 || it->fd[0] != l->fd)
+        if (!it->taken || fd < 0 || it->fd[0] != fd)
             continue;
         it->taken = false;
-        *l = (struct listener){.fd = -1};
+        return true;
     }
+    return false;
+}
+
+static void give_back_listener(struct super *s, struct listener *l)
+{
+    if (give_back(s, l->fd))
+        *l = (struct listener){.fd = -1};
 }
 
 /* It is needed all the more, wherever it was. */
@@ -248,11 +278,12 @@ void super_fall_back(struct super *s)
 {
     log_error("the new configuration cannot be used after all: the workers "
               "that run stay; correct it and reload again");
-    for (size_t i = 0; i < s->all.count; i++)
-        give_back(s, &s->all.at[i].listener);
-    give_back(s, &s->status);
+    give_back_listener(s, &s->status);
     for (size_t i = 0; i < s->all.count; i++) {
         struct crew *c = &s->all.at[i];
+        give_back_listener(s, &c->listener);
+        if (give_back(s, c->kept[0]))
+            c->kept[0] = c->kept[1] = -1;
         crew_close(c);
         if (c->listener.fd >= 0 && !c->handed)
             listen_close(&c->listener);

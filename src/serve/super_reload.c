@@ -51,6 +51,15 @@ static void add_fd(struct handover *h, const char *kind, int fd,
     handover_add(h, &it);
 }
 
+static void add_kept(struct handover *h, const struct crew *c)
+{
+    struct handover_item it = {.kind = "kept",
+                               .fd = {c->kept[0], c->kept[1]},
+                               .number = {(uint64_t)crew_socket(c)}};
+    if (c->kept[0] >= 0)
+        handover_add(h, &it);
+}
+
 static void add_board(struct handover *h, const struct board *b)
 {
     for (size_t i = 0; i < h->count; i++)
@@ -86,6 +95,7 @@ static void fill(struct super *s, struct handover *h)
         struct crew *c = &s->all.at[i];
         if (!c->handed)
             add_listener(h, c->config->listen, &c->listener);
+        add_kept(h, c);
         add_board(h, c->board);
     }
     add_listener(h, s->config->status.listen, &s->status);
@@ -436,6 +446,11 @@ void super_drop(struct super *s)
         if (it->text[0] == '/' && strlen(it->text) < sizeof(l.path))
             strcpy(l.path, it->text);
         listen_close(&l);
+    }
+    while ((it = handover_find(&s->left, "kept", NULL)) != NULL) {
+        it->taken = true;
+        close(it->fd[0]);
+        close(it->fd[1]);
     }
     drop_control(s);
     drop_pid(s);

@@ -19,6 +19,7 @@
 #include "serve/watchdog.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -157,18 +158,27 @@ static void call_supervisor(const struct worker *w)
         (void)!write(STDOUT_FILENO, "\n", 1);
 }
 
-/* Before a reply's end: the last one of this life does not keep its
- * connection. */
+/* Before a reply's end, so that what drains keeps no connection. */
 static void end_reply(void *arg)
 {
     struct worker *w = arg;
-    obey(w);
+    struct pollfd news = {.fd = w->wake_fd, .events = POLLIN};
+    if (poll(&news, 1, 0) > 0)
+        obey(w);
     if (w->most == 0 || w->served + 1 < w->most || w->drained != 0)
         return;
     drain(w, false);
     if (w->slot != NULL)
         atomic_store(&w->slot->leaves, true);
     call_supervisor(w);
+}
+
+/* Before something that takes long: others may be idle. */
+static void give_kept(void *arg)
+{
+    struct worker *w = arg;
+    if (w->config.max_children > 1 || w->drained != 0)
+        fcgi_give(w->fcgi);
 }
 
 /* ---- serving ------------------------------------------------------------ */
@@ -195,15 +205,28 @@ static bool answers_itself(struct worker *w, struct transport *t)
     return ping || (status && w->place != NULL);
 }
 
+/*
+ * What makes the next request short, as long as nobody waits. Who is about to
+ * ask need not wait for the end of it, when there are others.
+ */
+static void prepare(struct worker *w)
+{
+    while (!fcgi_pending(w->fcgi) && pool_due(w->pool)) {
+        if (w->config.reset != RESET_NONE)
+            give_kept(w);
+        pool_prepare(w->pool);
+    }
+}
+
 static void serve(struct worker *w)
 {
     while (!w->stop) {
         struct transport *t = NULL;
-        while (!fcgi_pending(w->fcgi) && pool_prepare(w->pool))
-            ;
+        prepare(w);
         uint64_t until = w->drained != 0 ? w->drained : pool_wake(w->pool);
         enum err e = fcgi_next(w->fcgi, until, w->wake_fd, &t);
         if (e == OK) {
+            give_kept(w);
             if (!answers_itself(w, t))
                 handler_run(&w->handler, t);
             w->served++;
@@ -220,22 +243,12 @@ static void serve(struct worker *w)
             w->failed = true;
             return;
         }
-        obey(w);
+        if (e == ERR_ABORTED)
+            obey(w);
     }
 }
 
 /* ---- beginning ---------------------------------------------------------- */
-
-/*
- * A kept connection belongs to one process, and who comes by it waits while
- * that process is busy, though others may be idle.
- */
-static bool keeps(const struct worker *w)
-{
-    const struct pool_config *c = &w->config;
-    bool alone = w->place == NULL || c->max_children == 1;
-    return c->keep_conn == KEEP_ON || (c->keep_conn == KEEP_AUTO && alone);
-}
 
 static enum err open_fcgi(struct worker *w, int listen_fd)
 {
@@ -244,7 +257,8 @@ static enum err open_fcgi(struct worker *w, int listen_fd)
                              .max_conns = MAX_CONNECTIONS,
                              .header_timeout = c->header_timeout,
                              .write_timeout = c->write_timeout,
-                             .no_keep = !keeps(w),
+                             .no_keep = !c->keep_conn,
+                             .queue = w->place != NULL ? w->place->kept : NULL,
                              .max_params = (size_t)c->max_params,
                              .max_param_bytes = (size_t)c->max_param_bytes,
                              .web_server_addrs = w->peers};
@@ -274,8 +288,9 @@ static void open_libraries(void)
 static enum err step_down(struct worker *w, int listen_fd, struct why *why)
 {
     const struct child_place *p = w->place;
-    int keep[] = {listen_fd,   p->link,    log_fd(),     p->access->fd,
-                  p->slow->fd, w->wake_fd, w->signal_fd, -1};
+    int keep[] = {
+        listen_fd,     p->link,     p->kept[0], p->kept[1],   log_fd(),
+        p->access->fd, p->slow->fd, w->wake_fd, w->signal_fd, -1};
     size_t n = 0;
     for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++)
         if (keep[i] >= 0)
@@ -340,6 +355,7 @@ int worker_run(const struct worker_setup *setup)
     w.pool = pool_new(&pool);
     handler_init(&w.handler, &w.config, w.pool, false);
     w.handler.ending = end_reply;
+    w.handler.lasting = give_kept;
     w.handler.arg = &w;
     w.handler.slot = w.slot;
     w.handler.access = w.access.kind != SINK_NONE ? format : NULL;

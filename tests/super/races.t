@@ -193,7 +193,7 @@ END
 
 # A worker that has reached max_requests, and a connection that is kept.
 {
-    my $s = serve(pool => { pm => 'static', max_children => 1, keep_conn => 'on',
+    my $s = serve(pool => { pm => 'static', max_children => 1,
         max_requests => 2, max_requests_jitter => 0, request_timeout => '100s' });
     my $kept = begin_request($s->{socket}, $hello, keep => 1);
     is($kept->reply(20)->{status}, 200, 'a connection is kept');
@@ -201,19 +201,18 @@ END
     my $r = eval { fcgi($s->{socket}, $hello, seconds => 30) };
     is($r->{status}, 200, 'the next one need not wait until nobody keeps one');
     $kept->request($hello, '', keep => 1);
-    is($kept->reply(20)->{status}, 200, 'who did is served by the old worker');
-    is(scalar(wait_workers($s, 1)), 1, 'which then goes');
+    is($kept->reply(20)->{status}, 200, 'who did is served by the new worker');
+    is(scalar(wait_workers($s, 1)), 1, 'the old one has gone');
     is(stop_process($s->{pid}), 0, 'SIGTERM: exit 0');
 }
 
 # Such a worker is not waited for longer than others at the end.
 for my $again (0, 1) {
     my $s = serve(global => { process_control_timeout => '1s' },
-        pool => { pm => 'static', max_children => 1, keep_conn => 'on',
-            max_requests => 2, max_requests_jitter => 0, request_timeout => '200s' });
-    my $kept = begin_request($s->{socket}, $hello, keep => 1);
-    is($kept->reply(20)->{status}, 200, 'a connection is kept');
-    ok(ask($s->{socket}, $hello, qr/hello/), 'the last request of a worker');
+        pool => { pm => 'static', max_children => 1, max_requests => 1,
+            max_requests_jitter => 0, wait_until_timeout => '200s' });
+    ok(ask($s->{socket}, cgi_env(fixture('after.js'), QUERY_STRING => 190_000),
+            qr/replied/), 'the last request of a worker, and work after it');
     wait_workers($s, 2);
     ok(reload($s), 'a reload') if $again;
     kill 'QUIT', $s->{pid};

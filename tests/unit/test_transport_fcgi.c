@@ -1128,6 +1128,155 @@ static void draining_closes_after_the_reply_and_accepts_nobody(void **state)
     close(late);
 }
 
+/* ---- two processes of one socket, in one -------------------------------- */
+
+static int queue[2];
+
+/* s serves the socket as before, and *other does too; both have the queue. */
+static void open_two(struct side *s, struct fcgi **other)
+{
+    struct fcgi_options o = options();
+    int type = SOCK_SEQPACKET | SOCK_NONBLOCK;
+    assert_int_equal(socketpair(AF_UNIX, type, 0, queue), 0);
+    o.queue = queue;
+    assert_int_equal(fcgi_open(&o, other), ERR_RANGE);
+    o.max_conns = 64;
+    fcgi_close(s->f);
+    assert_int_equal(fcgi_open(&o, &s->f), OK);
+    assert_int_equal(fcgi_open(&o, other), OK);
+}
+
+static void close_two(struct fcgi *other)
+{
+    fcgi_close(other);
+    close(queue[0]);
+    close(queue[1]);
+}
+
+static int kept_client(struct side *s)
+{
+    int fd = client();
+    send_request(fd, FCGI_KEEP_CONN, "/kept", "");
+    serve(s, "/kept");
+    expect_end(s, fd, FCGI_REQUEST_COMPLETE, false);
+    return fd;
+}
+
+static void kept_connections_go_to_who_is_idle(void **state)
+{
+    struct side *s = *state;
+    struct fcgi *other, *busy;
+    int fd[40];
+    open_two(s, &other);
+    busy = s->f;
+    for (int i = 0; i < 40; i++)
+        fd[i] = kept_client(s);
+    fcgi_give(busy);
+    s->f = other;
+    for (int i = 0; i < 40; i++) {
+        send_request(fd[i], FCGI_KEEP_CONN, "/other", "");
+        serve(s, "/other");
+        expect_end(s, fd[i], FCGI_REQUEST_COMPLETE, false);
+    }
+    fcgi_close(busy);
+    for (int i = 0; i < 40; i++) {
+        send_request(fd[i], 0, "/last", "");
+        serve(s, "/last");
+        expect_end(s, fd[i], FCGI_REQUEST_COMPLETE, true);
+        close(fd[i]);
+    }
+    s->f = NULL;
+    struct fcgi_options o = options();
+    assert_int_equal(fcgi_open(&o, &s->f), OK);
+    close_two(other);
+}
+
+static void what_has_begun_is_not_given(void **state)
+{
+    struct side *s = *state;
+    struct fcgi *other;
+    int fd = client();
+    open_two(s, &other);
+    head(&s->b, 1, 0, "/begun");
+    size_t n = s->b.n / 2;
+    assert_int_equal(send(fd, s->b.p, n, MSG_NOSIGNAL), n);
+    assert_int_equal(next(s, 50), ERR_TIMEOUT);
+    fcgi_give(s->f);
+    assert_int_equal(send(fd, s->b.p + n, s->b.n - n, MSG_NOSIGNAL),
+                     s->b.n - n);
+    buf_clear(&s->b);
+    serve(s, "/begun");
+    expect_end(s, fd, FCGI_REQUEST_COMPLETE, true);
+    close(fd);
+    close_two(other);
+}
+
+/* One that was accepted and has sent nothing keeps its deadline. */
+static void a_deadline_goes_along(void **state)
+{
+    struct side *s = *state;
+    struct fcgi *other;
+    int fd = client();
+    open_two(s, &other);
+    assert_int_equal(next(s, 50), ERR_TIMEOUT);
+    fcgi_give(s->f);
+    struct fcgi *first = s->f;
+    s->f = other;
+    assert_int_equal(next(s, 1000), ERR_TIMEOUT);
+    receive(s, fd);
+    assert_true(s->got.closed);
+    close(fd);
+    s->f = first;
+    close_two(other);
+}
+
+static void with_nobody_to_take_they_stay_or_are_closed(void **state)
+{
+    struct side *s = *state;
+    struct fcgi *other;
+    open_two(s, &other);
+    int fd = kept_client(s), idle = kept_client(s);
+    assert_int_equal(shutdown(queue[1], SHUT_WR), 0);
+    fcgi_give(s->f);
+    send_request(fd, FCGI_KEEP_CONN, "/stays", "");
+    serve(s, "/stays");
+    expect_end(s, fd, FCGI_REQUEST_COMPLETE, false);
+    /* At the end: who has asked is served, who has not is not waited for. */
+    send_request(fd, FCGI_KEEP_CONN, "/end", "");
+    fcgi_drain(s->f, true);
+    serve(s, "/end");
+    assert_int_equal(next(s, 1000), ERR_EOF);
+    expect_end(s, fd, FCGI_REQUEST_COMPLETE, true);
+    receive(s, idle);
+    assert_true(s->got.closed);
+    close(fd);
+    close(idle);
+    close_two(other);
+}
+
+static void the_last_one_takes_what_is_on_its_way(void **state)
+{
+    struct side *s = *state;
+    struct fcgi *other;
+    open_two(s, &other);
+    int fd = kept_client(s), idle = kept_client(s);
+    fcgi_drain(s->f, false);
+    assert_int_equal(next(s, 1000), ERR_EOF);
+    send_request(fd, FCGI_KEEP_CONN, "/left", "");
+    struct fcgi *first = s->f;
+    s->f = other;
+    fcgi_drain(s->f, true);
+    serve(s, "/left");
+    expect_end(s, fd, FCGI_REQUEST_COMPLETE, true);
+    assert_int_equal(next(s, 1000), ERR_EOF);
+    receive(s, idle);
+    assert_true(s->got.closed);
+    close(fd);
+    close(idle);
+    s->f = first;
+    close_two(other);
+}
+
 static void the_longest_idle_connection_makes_room(void **state)
 {
     struct side *s = *state;
@@ -1366,6 +1515,11 @@ int main(void)
         T(calls_after_the_end_are_out_of_order),
         T(a_readable_wake_descriptor_interrupts),
         T(draining_closes_after_the_reply_and_accepts_nobody),
+        T(kept_connections_go_to_who_is_idle),
+        T(what_has_begun_is_not_given),
+        T(a_deadline_goes_along),
+        T(with_nobody_to_take_they_stay_or_are_closed),
+        T(the_last_one_takes_what_is_on_its_way),
         T(the_longest_idle_connection_makes_room),
         T(without_descriptors_it_waits_and_does_not_spin),
         T(signals_stay_as_they_were),
