@@ -133,7 +133,7 @@ static int read_config(const char *path, struct config *config)
  * The installation's own image when it is there and fits, else the one in
  * this program; one of ours that does not fit is a broken build.
  */
-static const struct image *choose_image(void)
+static const struct image *choose(bool aloud)
 {
     static struct image image;
     char path[PATH_MAX];
@@ -143,7 +143,11 @@ static const struct image *choose_image(void)
         enum err e = image_open_file(path, &host, &image, &why);
         if (e == OK)
             return &image;
-        if (e != ERR_NOTFOUND || getenv("SNAPCGI_IMAGE") != NULL)
+        bool worth = e != ERR_NOTFOUND || getenv("SNAPCGI_IMAGE") != NULL;
+        if (worth && aloud)
+            fprintf(stderr, "snapcgi: the image %s is not used: %s\n", path,
+                    why.text);
+        else if (worth)
             log_warn("the image %s is not used: %s", path, why.text);
     }
     if (image_api_size == 0) {
@@ -156,6 +160,11 @@ static const struct image *choose_image(void)
         return NULL;
     }
     return &image;
+}
+
+static const struct image *choose_image(void)
+{
+    return choose(false);
 }
 
 /* ---- started by a web server ------------------------------------------- */
@@ -208,7 +217,7 @@ static int work(const struct child_place *place)
 
 static bool can_work(void)
 {
-    return choose_image() != NULL;
+    return choose(true) != NULL; /* who tests is at the terminal */
 }
 
 static int supervise(struct config *config, const struct options *o,
@@ -302,8 +311,8 @@ static bool check_formats(const struct config *config)
         struct access *format = NULL;
         const struct pool_config *p = &config->pools[i];
         if (access_parse(p->access_format, &format, &why) != OK) {
-            fprintf(stderr, "%s: pool %s: access.format: %s\n", config->path,
-                    p->name, why.text);
+            fprintf(stderr, "%s: pool %s: %s\n", config->path, p->name,
+                    why.text);
             good = false;
         }
         access_free(format);
@@ -458,8 +467,9 @@ static int run_ctl(char **word)
     if (path == NULL)
         path = config.control;
     if (path == NULL) {
-        fprintf(stderr, "snapcgi: which supervisor? Say -s SOCKET, or set "
-                        "control in the configuration\n");
+        fprintf(stderr, "snapcgi: which supervisor? Say -s SOCKET, or -c FILE "
+                        "with a configuration that has the socket of the "
+                        "running one as control\n");
         return EX_CONFIG;
     }
     return ctl_run(path, (const char *const *)word);

@@ -255,9 +255,7 @@ static bool tell_lost(uint64_t when)
         return true;
     int n = snprintf(text, sizeof(text), "%llu line%s of this log %s lost: %s",
                      (unsigned long long)lost, lost == 1 ? "" : "s",
-                     lost == 1 ? "was" : "were",
-                     self.sink.error == EAGAIN ? "its reader was too slow"
-                                               : strerror(self.sink.error));
+                     lost == 1 ? "was" : "were", sink_trouble(&self.sink));
     if (!put_line(LOG_WARN, when, (struct slice){text, (size_t)n}))
         return false; /* and this failure counts for the line at hand */
     self.told = self.sink.lost;

@@ -109,6 +109,13 @@ static bool finish_loading(struct run *r)
     return false;
 }
 
+/* Before there is a watch, too: a file system can hang. */
+static void set_kill(const struct run *r, uint64_t at)
+{
+    if (r->h->slot != NULL)
+        atomic_store(&r->h->slot->kill_at, at);
+}
+
 /* function: the application's file, NULL until it is known. */
 static void log_request(const struct run *r, const char *function)
 {
@@ -282,6 +289,8 @@ static void serve(struct run *r, const struct meta_limits *limits)
     enum err e = meta_parse(r->t->params, limits, &r->h->arena, &r->req, &why);
     name_request(r);
     spool_init(&r->spool, r->t, &r->req, r->h->config->max_body, !r->h->alone);
+    set_kill(r, r->started + r->h->config->request_timeout +
+                    r->h->config->kill_grace);
     timing_mark("request");
     if (e != OK)
         fault_say(&r->x, LOG_WARN, why.status, why.why.text);
@@ -291,6 +300,7 @@ static void serve(struct run *r, const struct meta_limits *limits)
         respond(r);
     if (r->seat != NULL)
         watchdog_disarm();
+    set_kill(r, 0);
     if (!r->asked)
         discard_body(r);
     end_reply(r);
@@ -339,6 +349,7 @@ void handler_init(struct handler *h, const struct pool_config *config,
                   struct pool *pool, bool alone)
 {
     *h = (struct handler){.config = config, .pool = pool, .alone = alone};
+    h->lost = log_lost(); /* the supervisor's, before the fork */
     h->rules =
         (struct response_rules){.max_bytes = config->max_response_header,
                                 .allow_sendfile = config->allow_sendfile};

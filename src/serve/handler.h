@@ -26,8 +26,10 @@ struct handler {
     struct slot *slot;           /* on the scoreboard, or NULL */
     const struct access *access; /* its form, or NULL: no access log */
     struct sink *access_sink;
-    struct sink *slow; /* the slow log, or NULL: the error log */
-    bool splits_cpu;   /* the access log tells user from system time */
+    struct sink *slow;               /* the slow log, or NULL: the error log */
+    uint64_t access_told, slow_told; /* of their lost lines, in the log */
+    uint64_t lost;                   /* of all logs, counted in the slot */
+    bool splits_cpu; /* the access log tells user from system time */
     struct response_rules rules;
     struct arena arena; /* of the request at hand */
     struct buf head;    /* of the reply at hand, for the access log */

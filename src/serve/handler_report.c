@@ -45,6 +45,30 @@ static struct slice script(const struct run *r)
     return r->path[0] != '\0' ? slice_of(r->path) : r->req.script;
 }
 
+/* ---- lines that a log could not take ------------------------------------- */
+
+static void count_lost(struct handler *h)
+{
+    uint64_t lost = log_lost();
+    if (h->access != NULL)
+        lost += h->access_sink->lost;
+    if (h->slow != NULL)
+        lost += h->slow->lost;
+    slot_add(h->slot, TALLY_LOG_LOST, lost - h->lost);
+    h->lost = lost;
+}
+
+/* The sink takes lines again. Its own form has no place for this. */
+static void tell_lost(const struct sink *s, const char *which, uint64_t *told)
+{
+    uint64_t lost = s->lost - *told;
+    if (lost > 0)
+        log_warn("%llu line%s of the %s log %s lost: %s",
+                 (unsigned long long)lost, lost == 1 ? "" : "s", which,
+                 lost == 1 ? "was" : "were", sink_trouble(s));
+    *told = s->lost;
+}
+
 /* ---- the slow log -------------------------------------------------------- */
 
 uint64_t run_slow_at(const struct run *r)
@@ -106,8 +130,8 @@ static void slow_write(struct run *r, struct slice lines)
         log_lines(LOG_WARN, buf_view(&all));
     } else {
         buf_putc(&all, '\n');
-        if (!slow_send(r->h->slow, buf_view(&all)))
-            slot_count(r->h->slot, TALLY_LOG_LOST);
+        if (slow_send(r->h->slow, buf_view(&all)))
+            tell_lost(r->h->slow, "slow", &r->h->slow_told);
     }
     buf_free(&all);
 }
@@ -255,8 +279,8 @@ static void write_access(const struct run *r, struct access_entry *e)
         return;
     buf_init(&line, PIPE_BUF);
     access_format(h->access, e, &line);
-    if (!log_send(h->access_sink, LOG_NOTICE, buf_view(&line)))
-        slot_count(h->slot, TALLY_LOG_LOST);
+    if (log_send(h->access_sink, LOG_NOTICE, buf_view(&line)))
+        tell_lost(h->access_sink, "access", &h->access_told);
     buf_free(&line);
 }
 
@@ -302,6 +326,7 @@ void run_report_end(struct run *r, bool complete)
     count(r, e.status);
     if (r->h->access != NULL)
         write_access(r, &e);
+    count_lost(r->h);
     if (log_wants(LOG_INFO))
         /* A query may hold secrets. */
         log_info("%.*s %.*s %d %.1f ms", (int)r->req.method.n, r->req.method.p,

@@ -424,8 +424,15 @@ static bool row_prepare(const struct pool *p, struct row *row, uint64_t now)
         shrink(p, row, now);
     if (lacks_seats(row)) {
         struct watch w = idle_watch(p, now);
-        if (seat_load(p, row, &w, &s) != OK)
+        if (seat_load(p, row, &w, &s) != OK) {
+            /* The machine may have been suspended: the next request has a
+             * time-out of its own, and finds out. */
+            if (row->fault.status == 504) {
+                row->failed_at = 0;
+                row->want = row->count;
+            }
             return true;
+        }
         watchdog_disarm();
         /* It may have struck after the load. */
         if (engine_stopped(s->engine) == STOP_NONE)

@@ -346,7 +346,9 @@ for my $way ('reload', 'QUIT') {
     my $r = ctl($s, 'reload');
     waitpid $feeder, 0;
     is($r->{exit}, 1, 'a file that changes between the test and its use: refused');
-    like($r->{err}, qr/the old configuration stays/, 'and the client is told');
+    # By the test of it, or by the program that was to go on with it.
+    like($r->{err}, qr/the old configuration stays|the new configuration failed/,
+        'and the client is told');
     is(join(',', workers($s)), join(',', @w), 'the workers stay');
     ok(ask($s->{socket}, $hello, qr/hello/), 'and serve');
     is(ctl($s, 'ping')->{out}, "pong\n", 'control stays, too');

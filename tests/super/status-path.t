@@ -129,6 +129,9 @@ like($error->{body}, qr/Request shown-1/, 'to the reader, too');
 
 # ---- what stays --------------------------------------------------------------
 
+# Who is killed between a reply and its figures takes them along.
+becomes('accepted conn', 17, 'that one, too');
+becomes('idle processes', 2, 'nobody is at work');
 kill 'KILL', $w[0];
 ok(wait_for(30, sub { my @n = workers($s); @n == 2 && !grep { $_ == $w[0] } @n }), 'another worker');
 wait_for(30, sub { json()->{'starting processes'} == 0 });
