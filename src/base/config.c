@@ -355,6 +355,23 @@ static void check_pool(struct reader *r, const struct section *s)
     }
 }
 
+/* What there is one of has a socket of its own. */
+static void check_own(struct reader *r, const struct section *global,
+                      const char *key, const char *address)
+{
+    r->lines.line = global->seen[config_find(key) - config_table()];
+    for (const struct section *s = r->sections; s != NULL; s = s->next) {
+        const struct pool_config *p = s->base;
+        if (s->kind != NULL && strcmp(s->kind, "pool") == 0 &&
+            p->listen != NULL && address != NULL &&
+            strcmp(p->listen, address) == 0)
+            mistake(r,
+                    "%s = %.64s is the listen of pool %s of line %d, too: give "
+                    "it another",
+                    key, address, p->name, s->line);
+    }
+}
+
 static void finish(struct reader *r)
 {
     struct config *c = r->c;
@@ -363,8 +380,13 @@ static void finish(struct reader *r)
     c->pool_count = r->pools;
     size_t at = 0;
     for (struct section *s = r->sections; s != NULL; s = s->next) {
-        if (s->kind == NULL || strcmp(s->kind, "global") == 0)
+        if (s->kind == NULL)
             continue;
+        if (strcmp(s->kind, "global") == 0) {
+            check_own(r, s, "status_listen", c->status.listen);
+            check_own(r, s, "control", c->control);
+            continue;
+        }
         struct pool_config *p = s->base;
         struct config_env_list file = {NULL, 0};
         check_pool(r, s);

@@ -253,6 +253,25 @@ static enum err parse_path(const struct input *in)
     return keep(in, config_path(in->arena, in->folder, in->string));
 }
 
+/* As connect(2) wants it, so whole and not too long. */
+static enum err check_socket(const struct input *in, const char *path)
+{
+    size_t most = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+    if (strlen(path) <= most)
+        return OK;
+    return why_set(in->why, ERR_TOOBIG,
+                   "is too long for a unix socket, whose whole path has %zu "
+                   "bytes at most; take a shorter one",
+                   most);
+}
+
+static enum err parse_socket(const struct input *in)
+{
+    const char *path = config_path(in->arena, in->folder, in->string);
+    enum err e = check_socket(in, path);
+    return e == OK ? keep(in, path) : e;
+}
+
 static enum err parse_log(const struct input *in)
 {
     static const char *const words[] = {"stderr", "syslog", "journal"};
@@ -269,16 +288,83 @@ static enum err parse_line(const struct input *in)
 }
 
 /* Of a user or group: as useradd(8) allows them, or a number. */
-static enum err parse_name(const struct input *in)
+static bool is_name(struct slice s)
 {
-    for (size_t i = 0; i < in->text.n; i++) {
-        char c = in->text.p[i];
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
         if (!ascii_alpha(c) && !ascii_digit(c) && strchr("_.$", c) == NULL &&
             (c != '-' || i == 0))
+            return false;
+    }
+    return true;
+}
+
+static enum err parse_name(const struct input *in)
+{
+    if (!is_name(in->text))
+        return why_set(in->why, ERR_SYNTAX,
+                       "is not the name of a user or group");
+    return keep(in, in->string);
+}
+
+static bool is_variable(struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!ascii_alpha(s.p[i]) && s.p[i] != '_' &&
+            (!ascii_digit(s.p[i]) || i == 0))
+            return false;
+    return true;
+}
+
+/* The path of a URL, as a web server's SCRIPT_NAME is. */
+static bool is_place(struct slice s)
+{
+    return s.p[0] == '/' && memchr(s.p, '?', s.n) == NULL;
+}
+
+static enum err parse_place(const struct input *in)
+{
+    if (!is_place(in->text))
+        return why_set(in->why, ERR_SYNTAX,
+                       "is not the path of a URL: it begins with / and has no "
+                       "query");
+    return keep(in, in->string);
+}
+
+/* Words with blanks between; the first that is not sound is named. */
+static enum err parse_words(const struct input *in, bool (*sound)(struct slice),
+                            const char *what)
+{
+    struct slice rest = slice_trim(in->text);
+    while (rest.n > 0) {
+        struct slice word = {rest.p, 0};
+        while (word.n < rest.n && word.p[word.n] != ' ' &&
+               word.p[word.n] != '\t')
+            word.n++;
+        if (!sound(word))
             return why_set(in->why, ERR_SYNTAX,
-                           "is not the name of a user or group");
+                           "has %.*s in it, which is not "
+                           "%s; a list has blanks between its words",
+                           (int)(word.n < 64 ? word.n : 64), word.p, what);
+        rest = slice_trim(slice_from(rest, word.n));
     }
     return keep(in, in->string);
+}
+
+static enum err parse_names(const struct input *in)
+{
+    return parse_words(in, is_name, "the name of a group");
+}
+
+static enum err parse_variables(const struct input *in)
+{
+    return parse_words(in, is_variable,
+                       "the name of a variable (letters, digits, _)");
+}
+
+static enum err parse_places(const struct input *in)
+{
+    return parse_words(in, is_place, "a path that begins with /");
 }
 
 static enum err parse_extensions(const struct input *in)
@@ -330,9 +416,8 @@ static enum err parse_listen(const struct input *in)
 {
     struct slice s = in->text;
     if (s.n > 1 && s.p[0] == '/') {
-        if (s.n >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
-            return why_set(in->why, ERR_TOOBIG, "is too long for a socket");
-        return keep(in, in->string);
+        enum err e = check_socket(in, in->string);
+        return e == OK ? keep(in, in->string) : e;
     }
     if (slice_is(s, "fd 0") || is_port(s))
         return keep(in, in->string);
@@ -364,7 +449,11 @@ static const struct type types[] = {
     {"log", parse_log, print_string},
     {"listen", parse_listen, print_string},
     {"name", parse_name, print_string},
-    {"names", parse_line, print_string},
+    {"names", parse_names, print_string},
+    {"variables", parse_variables, print_string},
+    {"socket", parse_socket, print_string},
+    {"place", parse_place, print_string},
+    {"places", parse_places, print_string},
     {"line", parse_line, print_string},
     {"extensions", parse_extensions, print_string},
     {"hosts", parse_hosts, print_string},

@@ -335,14 +335,14 @@ static enum err check_format(const char *format, struct why *why)
     size_t n = strlen(format);
     if (n == 0 || n > FORMAT_MAX)
         return why_set(why, ERR_SYNTAX,
-                       "the access format has %zu bytes; "
+                       "access.format has %zu bytes; "
                        "1 to %d are possible",
                        n, FORMAT_MAX);
     for (size_t i = 0; i < n; i++)
         if (((unsigned char)format[i] < 0x20 && format[i] != '\t') ||
             format[i] == 0x7f)
             return why_set(why, ERR_SYNTAX,
-                           "the access format has a control character");
+                           "access.format has a control character");
     return OK;
 }
 
@@ -366,7 +366,7 @@ enum err access_parse(const char *format, struct access **out, struct why *why)
         *out = a;
         return OK;
     }
-    why_set(why, e, "in the access format: %s", inner.text);
+    why_set(why, e, "access.format: %s", inner.text);
     access_free(a);
     return e;
 }

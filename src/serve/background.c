@@ -3,6 +3,8 @@
  */
 #include "serve/background.h"
 
+#include "serve/confine.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -51,19 +53,27 @@ static int await(pid_t child, int fd)
     }
 }
 
+static enum err stays(const char *call, int failed, struct why *why)
+{
+    return why_set(why, ERR_IO,
+                   "cannot go to the background: %s: %s%s; or start it in the "
+                   "foreground with serve -F",
+                   call, strerror(failed), confine_shortage(failed));
+}
+
 enum err background_fork(struct why *why)
 {
     int ends[2];
     pid_t parent = getpid();
     if (pipe2(ends, O_CLOEXEC) != 0)
-        return why_set(why, ERR_IO, "pipe: %s", strerror(errno));
+        return stays("pipe", errno, why);
     fflush(NULL);
     pid_t child = fork();
     if (child < 0) {
         int failed = errno;
         close(ends[0]);
         close(ends[1]);
-        return why_set(why, ERR_IO, "fork: %s", strerror(failed));
+        return stays("fork", failed, why);
     }
     if (child > 0) {
         sigset_t none; /* what the supervisor takes later would end this one */

@@ -43,14 +43,24 @@ struct child *child_new(struct child **list, struct loop *loop,
 
 /* ---- what it says ------------------------------------------------------ */
 
+/* A test says why it refuses, and who asked for it hears that, too. */
 static void say(struct child *c)
 {
-    if (c->said.n == 0)
+    static const char own[] = "snapcgi: "; /* says who speaks at a terminal */
+    struct slice line = buf_view(&c->said);
+    bool test = c->kind == CHILD_TEST;
+    if (line.n == 0)
         return;
+    if (test && slice_starts(line, own))
+        line = slice_from(line, strlen(own));
     log_about(c->pool[0] != '\0' ? c->pool : NULL, NULL, NULL);
-    log_warn("%s %d: %.*s", kinds[c->kind], (int)c->pid, (int)c->said.n,
-             c->said.p);
+    log_at(test ? LOG_ERROR : LOG_WARN, "%s %d: %.*s", kinds[c->kind],
+           (int)c->pid, (int)line.n, line.p);
     log_about(NULL, NULL, NULL);
+    if (test) {
+        buf_slice(&c->words, line);
+        buf_putc(&c->words, '\n');
+    }
     buf_clear(&c->said);
 }
 
@@ -65,7 +75,6 @@ static void hear(void *arg, int fd, short events)
             loop_watch(c->loop, fd, 0, NULL, NULL);
         return;
     }
-    buf_put(&c->words, text, (size_t)n);
     for (ssize_t i = 0; i < n; i++) {
         if (text[i] == '\n' || c->said.n == SAID_MAX)
             say(c);
@@ -138,6 +147,7 @@ void child_hear(struct child *c)
 {
     if (c->output >= 0)
         hear(c, c->output, POLLIN);
+    say(c);
 }
 
 void child_free(struct child **list, struct child *c)
@@ -146,7 +156,6 @@ void child_free(struct child **list, struct child *c)
         list = &(*list)->next;
     *list = c->next;
     child_hear(c);
-    say(c);
     if (c->link >= 0)
         close(c->link);
     if (c->output >= 0) {
@@ -298,8 +307,9 @@ void child_log_end(const struct child *c, int status)
                  sigabbrev_np(WTERMSIG(status)));
     else
         snprintf(how, sizeof(how), "with status %d", WEXITSTATUS(status));
-    /* As it was told, or by itself and in order. */
-    bool well = (WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
+    /* As it was told, or by itself and in order; a test has said why. */
+    bool well = (WIFEXITED(status) &&
+                 (WEXITSTATUS(status) == 0 || c->kind == CHILD_TEST)) ||
                 (c->stage == CHILD_ENDING && WIFSIGNALED(status) &&
                  WTERMSIG(status) == SIGTERM);
     log_about(c->pool[0] != '\0' ? c->pool : NULL, NULL, NULL);

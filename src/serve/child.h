@@ -84,7 +84,7 @@ struct child *child_new(struct child **list, struct loop *loop,
 pid_t child_fork(struct child *c);
 /* Watches a child handed over: link and output are set. */
 void child_watch(struct child *c);
-/* What it has said by now, and nobody has read: for words. */
+/* What it has said by now, and nobody has read. */
 void child_hear(struct child *c);
 /* Takes it out of *list; what it said last is logged. */
 void child_free(struct child **list, struct child *c);

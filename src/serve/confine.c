@@ -109,8 +109,29 @@ static bool may_raise_limits(void)
            (now[0].effective & CAP_TO_MASK(CAP_SYS_RESOURCE)) != 0;
 }
 
+const char *confine_shortage(int failed)
+{
+    switch (failed) {
+    case EMFILE:
+        return "; the supervisor may open no more descriptors: raise "
+               "LimitNOFILE= of its systemd unit, or ulimit -n where it is "
+               "started (the workers' own limit is rlimit_files)";
+    case ENFILE:
+        return "; the whole system has no more descriptors: raise the sysctl "
+               "fs.file-max";
+    case EAGAIN:
+        return "; look at the limit of processes: TasksMax= of the systemd "
+               "unit, or ulimit -u";
+    case ENOMEM:
+        return "; there is too little memory: lower max_children, or give "
+               "more";
+    default:
+        return "";
+    }
+}
+
 static void explain_limit(const struct pool_config *config, const char *key,
-                          int resource, uint64_t wanted)
+                          const char *unit, int resource, uint64_t wanted)
 {
     struct rlimit now;
     if (wanted == 0 || getrlimit(resource, &now) != 0 ||
@@ -118,8 +139,9 @@ static void explain_limit(const struct pool_config *config, const char *key,
         may_raise_limits())
         return;
     log_notice("pool %s: %s stays at %llu, the hard limit of this process, "
-               "which it may not raise",
-               config->name, key, (unsigned long long)now.rlim_max);
+               "which it may not raise; raise %s= of its systemd unit, or "
+               "the limit where it is started",
+               config->name, key, (unsigned long long)now.rlim_max, unit);
 }
 
 static void explain_unprivileged(const struct pool_config *config)
@@ -139,10 +161,14 @@ void confine_explain(const struct pool_config *config)
     if (!is_root())
         explain_unprivileged(config);
     else if (config->user == NULL)
-        log_warn("pool %s runs as root; set user", config->name);
-    explain_limit(config, "rlimit_files", RLIMIT_NOFILE, config->rlimit_files);
-    explain_limit(config, "rlimit_core", RLIMIT_CORE, config->rlimit_core);
-    explain_limit(config, "rlimit_as", RLIMIT_AS, config->rlimit_as);
+        log_warn("pool %s runs as root, and so does its JavaScript: set user = "
+                 "NAME in [pool %s], a user who owns nothing else",
+                 config->name, config->name);
+    explain_limit(config, "rlimit_files", "LimitNOFILE", RLIMIT_NOFILE,
+                  config->rlimit_files);
+    explain_limit(config, "rlimit_core", "LimitCORE", RLIMIT_CORE,
+                  config->rlimit_core);
+    explain_limit(config, "rlimit_as", "LimitAS", RLIMIT_AS, config->rlimit_as);
     if (config->seccomp == SECCOMP_AUTO && seccomp_prepare(&why) != OK)
         log_warn("pool %s: workers may make any system call: %s (with seccomp "
                  "= off this is not said)",

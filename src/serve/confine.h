@@ -30,6 +30,11 @@ enum err confine_resolve(const struct pool_config *config, struct identity *out,
  */
 void confine_explain(const struct pool_config *config);
 /*
+ * What to do about a system call that failed for a limit, to go on after
+ * strerror(failed); "" for other errors.
+ */
+const char *confine_shortage(int failed);
+/*
  * In the child, while it has one thread. keep: descriptors over 2 that stay
  * open, ended by -1; all others are closed. The signal at the parent's end
  * (PR_SET_PDEATHSIG) is kept: whoever set it has checked the parent since.

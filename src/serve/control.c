@@ -7,6 +7,7 @@
 #include "serve/control.h"
 
 #include "base/log.h"
+#include "serve/confine.h"
 #include "serve/listen.h"
 
 #include <errno.h>
@@ -279,7 +280,9 @@ static void on_listener(void *arg, int fd, short events)
         errno != ENOBUFS)
         return;
     /* It stays readable: without a pause the supervisor would spin. */
-    log_warn("control: accept: %s; snapcgi ctl has to wait", strerror(errno));
+    log_warn("control: snapcgi ctl has to wait, as its connection cannot be "
+             "accepted: %s%s",
+             strerror(errno), confine_shortage(errno));
     loop_watch(c->loop, fd, 0, NULL, NULL);
     c->paused = clock_mono() + ACCEPT_PAUSE;
 }

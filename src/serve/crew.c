@@ -51,8 +51,8 @@ enum err crew_open(struct crew *c, struct crews *all, struct why *why)
         e = open_sink(&c->slow, config->slowlog, why);
     uint32_t slots = 2 * (uint32_t)config->max_children + SLOTS_MORE;
     if (e == OK && board_new(config->name, slots, &c->board) != OK)
-        e = why_set(why, ERR_IO, "no memory for the scoreboard: %s",
-                    strerror(errno));
+        e = why_set(why, ERR_IO, "cannot make the scoreboard: %s%s",
+                    strerror(errno), confine_shortage(errno));
     if (e != OK)
         return e;
     struct board_head *h = board_head(c->board);
@@ -211,9 +211,8 @@ static bool start_one(struct crew *crew, uint64_t now, int *status)
     }
     failed(crew, now);
     log_about(crew->config->name, NULL, NULL);
-    log_error("no worker can be started: %s; trying again in %llu ms (look at "
-              "memory, and at the limit of processes)",
-              strerror(errno),
+    log_error("no worker can be started: %s%s; trying again in %llu ms",
+              strerror(errno), confine_shortage(errno),
               (unsigned long long)((crew->retry_at - now) / NS_PER_MS));
     log_about(NULL, NULL, NULL);
     board_release(crew->board, (uint32_t)slot);
@@ -368,6 +367,20 @@ void crew_renew(struct crew *crew)
     crew->pm.fresh = true;
 }
 
+/* V8 has no words for it but its own, if it has any. */
+static void suspect_limit(const struct crew *c, int status)
+{
+    uint64_t most = c->config->rlimit_as / 1024;
+    bool whole = most % 1024 == 0;
+    if (most == 0 || !(child_crashed(status) || WIFEXITED(status)))
+        return;
+    log_error("workers of pool %s end before they serve: rlimit_as = %llu%s "
+              "seems to be too little for V8; raise it, or remove it "
+              "(heap_limit and buffer_limit hold without it)",
+              c->config->name, (unsigned long long)(whole ? most / 1024 : most),
+              whole ? "m" : "k");
+}
+
 /* A start that came to nothing must not be repeated without a pause. */
 static void judge(struct crew *c, const struct child *child, int status)
 {
@@ -381,6 +394,8 @@ static void judge(struct crew *c, const struct child *child, int status)
         return;
     }
     failed(c, now);
+    if (c->failures == 1)
+        suspect_limit(c, status);
     if (c->failures < 2)
         c->retry_at = 0; /* once may be chance */
     else
@@ -423,13 +438,13 @@ static int passed(const struct sink *s)
     return s->kind == SINK_FILE ? s->fd : -1;
 }
 
-void crew_reopen(struct crew *crew)
+void crew_reopen(struct crew *crew, struct buf *wrong)
 {
     struct why why = {.text = ""};
     struct sink *own[] = {&crew->access, &crew->slow};
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
         if (own[i]->kind == SINK_FILE && sink_reopen(own[i], &why) != OK)
-            log_error("%s", why.text);
+            buf_printf(wrong, "pool %s: %s\n", crew->config->name, why.text);
     struct link_message m = {
         .word = LINK_LOGS,
         .fd = {log_file_fd(), passed(&crew->access), passed(&crew->slow)}};

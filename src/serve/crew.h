@@ -4,6 +4,7 @@
 #ifndef SERVE_CREW_H
 #define SERVE_CREW_H
 
+#include "base/buf.h"
 #include "base/sink.h"
 #include "serve/child.h"
 #include "serve/listen.h"
@@ -63,8 +64,9 @@ bool crew_look(struct crew *c, uint64_t now, int *status);
 void crew_renew(struct crew *c);
 /* One of its children has ended with that wait(2) status. */
 void crew_lost(struct crew *c, const struct child *child, int status);
-/* Opens the logs again, and tells the workers. */
-void crew_reopen(struct crew *c);
+/* Opens the logs again, and tells the workers; wrong takes a line for each
+ * that cannot be. */
+void crew_reopen(struct crew *c, struct buf *wrong);
 /* So many workers more, or fewer, at most; gives how many that are. */
 unsigned crew_more(struct crew *c, int by);
 /* Is something about to change, so that it should be looked at soon? */

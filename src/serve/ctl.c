@@ -93,12 +93,15 @@ static int unreachable(const char *path, int failed)
     }
     if (failed == ENOENT)
         fprintf(stderr,
-                "snapcgi: there is no %s; is the supervisor running, with this "
-                "path as its control?\n",
+                "snapcgi: there is no %s: start the supervisor, or give the "
+                "path that the configuration of the running one has as "
+                "control\n",
                 path);
     else if (failed == ECONNREFUSED)
         fprintf(stderr,
-                "snapcgi: nobody listens on %s; the supervisor does not run\n",
+                "snapcgi: nobody listens on %s: the supervisor does not run; "
+                "or the running one has another path as control in its "
+                "configuration\n",
                 path);
     else
         fprintf(stderr, "snapcgi: cannot connect to %s: %s\n", path,

@@ -3,6 +3,7 @@
  */
 #include "serve/listen.h"
 
+#include "serve/confine.h"
 #include "serve/identity.h"
 
 #include <errno.h>
@@ -56,6 +57,12 @@ enum err listen_take(struct listener *l, int fd, struct why *why)
     return OK;
 }
 
+static enum err no_socket(const char *name, struct why *why)
+{
+    return why_set(why, ERR_IO, "cannot make a socket for %s: %s%s", name,
+                   strerror(errno), confine_shortage(errno));
+}
+
 /* ---- unix sockets ------------------------------------------------------ */
 
 static enum err set_owner(const char *path, const struct pool_config *config,
@@ -88,7 +95,7 @@ static enum err clear_way(const struct sockaddr_un *at, struct why *why)
                        at->sun_path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
-        return why_set(why, ERR_IO, "socket: %s", strerror(errno));
+        return no_socket(at->sun_path, why);
     int failed =
         connect(fd, (const struct sockaddr *)at, sizeof(*at)) == 0 ? 0 : errno;
     close(fd);
@@ -120,7 +127,7 @@ static enum err open_unix(struct listener *l, const struct pool_config *config,
         return e;
     l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (l->fd < 0)
-        return why_set(why, ERR_IO, "socket: %s", strerror(errno));
+        return no_socket(config->listen, why);
     /* The mode holds from the first moment: the umask makes it so. */
     mode_t was = umask((mode_t)(~config->listen_mode & 0777));
     int failed =
@@ -172,7 +179,7 @@ static enum err open_address(struct listener *l, const struct addrinfo *at,
     int on = 1;
     l->fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (l->fd < 0)
-        return why_set(why, ERR_IO, "socket: %s", strerror(errno));
+        return no_socket(name, why);
     setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (at->ai_family == AF_INET6) /* [::] and 0.0.0.0 stay apart */
         setsockopt(l->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));

@@ -129,23 +129,34 @@ void super_quit(struct super *s)
     }
 }
 
-void super_reopen(struct super *s)
+enum err super_reopen(struct super *s, struct buf *wrong)
 {
     struct why why = {.text = ""};
     if (log_reopen(&why) != OK)
-        log_error("%s; the old one stays in use", why.text);
+        buf_printf(wrong, "%s\n", why.text);
     for (size_t i = 0; i < s->all.count; i++)
-        crew_reopen(&s->all.at[i]);
+        crew_reopen(&s->all.at[i], wrong);
     /* The monitor takes no new descriptors; the next one has them. */
-    for (struct child *c = s->all.children; c != NULL; c = c->next)
-        if (c->kind == CHILD_MONITOR)
-            child_end(c);
-    /* The next one has the new log. */
     for (struct child *c = s->all.children; c != NULL; c = c->next)
         if (c->kind == CHILD_MONITOR)
             child_drain(c, true, s->config->process_control_timeout);
     s->monitor_at = 0;
-    log_notice("logs are open again");
+    if (wrong->n == 0) {
+        log_notice("logs are open again");
+        return OK;
+    }
+    buf_puts(wrong, "what was open stays in use: correct that, and reopen "
+                    "again\n");
+    log_lines(LOG_ERROR, buf_view(wrong));
+    return ERR_IO;
+}
+
+static void reopen(struct super *s)
+{
+    struct buf wrong;
+    buf_init(&wrong, CONTROL_ANSWER);
+    super_reopen(s, &wrong);
+    buf_free(&wrong);
 }
 
 static void more(struct super *s, int by)
@@ -169,7 +180,7 @@ static void signalled(void *arg, int fd, short events)
             super_quit(s);
             break;
         case SIGUSR1:
-            super_reopen(s);
+            reopen(s);
             break;
         case SIGHUP:
         case SIGUSR2:
@@ -199,7 +210,12 @@ static bool take_signals(struct super *s)
     sigprocmask(SIG_BLOCK, &set, NULL);
     s->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (s->signal_fd < 0) {
-        log_error("signalfd: %s", strerror(errno));
+        char text[512];
+        snprintf(text, sizeof(text),
+                 "no descriptor for signals (signalfd), without which it "
+                 "cannot be stopped in order: %s%s",
+                 strerror(errno), confine_shortage(errno));
+        super_complain(s, text);
         return false;
     }
     loop_watch(&s->loop, s->signal_fd, POLLIN, signalled, s);
@@ -285,7 +301,9 @@ static bool start_monitor(struct super *s, uint64_t now, int *status)
         return false;
     }
     if (pid < 0) {
-        log_error("the monitor cannot be started: %s", strerror(errno));
+        log_error("the monitor cannot be started, which serves status_listen "
+                  "and answers 503 when all are busy: %s%s",
+                  strerror(errno), confine_shortage(errno));
         child_free(&s->all.children, c);
     }
     return true;
@@ -412,11 +430,14 @@ int super_run(struct config *config, const struct super_setup *setup)
     loop_init(&s.loop);
     s.all =
         (struct crews){.config = config, .loop = &s.loop, .work = setup->work};
+    handover_read(&s.left);
     if (!setup->test && !take_signals(&s))
         return EX_OSERR;
     int status = super_open(&s);
     if (status == EX_OK && setup->test && !setup->check())
         status = EX_SOFTWARE;
+    if (status == EX_OK && setup->test)
+        log_notice("the configuration is good");
     if (setup->test || (status != EX_OK && s.left.count == 0)) {
         super_close(&s);
         return status;

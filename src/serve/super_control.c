@@ -130,9 +130,7 @@ static enum err reopen(struct super *s, const struct control_request *q,
                        struct buf *out)
 {
     (void)q;
-    (void)out;
-    super_reopen(s);
-    return OK;
+    return super_reopen(s, out);
 }
 
 static enum err change(struct super *s, const struct control_request *q, int by,

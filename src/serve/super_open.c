@@ -99,8 +99,8 @@ static enum err open_kept(struct super *s, struct crew *c, struct why *why)
     }
     if (socketpair(AF_UNIX, type, 0, c->kept) == 0)
         return OK;
-    return why_set(why, ERR_IO, "pool %s: no socket: %s", c->config->name,
-                   strerror(errno));
+    return why_set(why, ERR_IO, "pool %s: no socket between its workers: %s%s",
+                   c->config->name, strerror(errno), confine_shortage(errno));
 }
 
 /* Sockets are handed over to be served, all of them. */
@@ -183,6 +183,23 @@ static enum err open_control(struct super *s, struct why *why)
         s, control_open(path, &s->loop, super_obey, s, &s->control, why));
 }
 
+void super_complain(const struct super *s, const char *text)
+{
+    if (s->left.count > 0 && !s->setup->test)
+        log_error("%s", text);
+    else
+        fprintf(stderr, "snapcgi: %s\n", text);
+}
+
+/* Who tests has a terminal, and the log is that of who runs. What a reload
+ * only warns of is said again when it is in force. */
+static void open_tests_log(const struct super *s)
+{
+    if (s->left.count == 0)
+        log_close();
+    log_set_level(s->left.count == 0 ? LOG_NOTICE : LOG_ERROR);
+}
+
 static enum err open_pid(struct super *s, struct why *why)
 {
     const char *path = s->config->pid;
@@ -200,17 +217,21 @@ static enum err open_pid(struct super *s, struct why *why)
 int super_open(struct super *s)
 {
     struct why why = {.text = ""};
-    handover_read(&s->left);
     s->status.fd = -1;
     s->pid.fd = -1;
+    if (s->setup->test)
+        open_tests_log(s);
     enum err e = open_pools(s, &why);
     if (e == OK && s->config->status.listen != NULL) {
         struct why reason = {.text = ""};
         e = open_at(s, &s->status, &s->config->status, &reason);
         why_set(&why, e, "status_listen: %s", reason.text);
     }
-    if (e == OK)
-        e = open_control(s, &why);
+    if (e == OK) {
+        struct why reason = {.text = ""};
+        e = open_control(s, &reason);
+        why_set(&why, e, "control: %s", reason.text);
+    }
     /* The process that is to live on is the one in the file. */
     if (e == OK && s->setup->daemonize && !s->setup->test && s->left.count == 0)
         e = background_fork(&why);
@@ -218,9 +239,7 @@ int super_open(struct super *s)
         e = open_pid(s, &why);
     if (e == OK)
         return EX_OK;
-    fprintf(stderr, "snapcgi: %s\n", why.text);
-    if (s->left.count > 0 && !s->setup->test)
-        log_error("%s", why.text);
+    super_complain(s, why.text);
     return exit_status(e);
 }
 

@@ -101,7 +101,10 @@ enum err super_obey(void *arg, const struct control_request *q,
 
 void super_stop(struct super *s);
 void super_quit(struct super *s);
-void super_reopen(struct super *s);
+/* Opens all logs again; wrong takes a line for each that cannot be. */
+enum err super_reopen(struct super *s, struct buf *wrong);
+/* Why it cannot start: to the terminal, or the log if workers run already. */
+void super_complain(const struct super *s, const char *text);
 struct crew *super_crew(struct super *s, const char *name);
 
 #endif

@@ -290,8 +290,8 @@ void super_reload(struct super *s, int client)
     handover_free(&h);
     if (pid > 0)
         return;
-    log_error("the configuration cannot be tried: %s; the old one stays",
-              strerror(errno));
+    log_error("the configuration cannot be tried: %s%s; the old one stays",
+              strerror(errno), confine_shortage(errno));
     refused(s, SLICE("the configuration cannot be tried, see the log"));
     child_free(&s->all.children, c);
     s->test = NULL;

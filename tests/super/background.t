@@ -96,6 +96,29 @@ $r = run_program(['serve', '-c', configure($dir, pid => "$dir/precious")],
 is($r->{exit}, 69, 'a pid that is another file: refused');
 is(read_file("$dir/precious"), "keep this\n", 'and it is left alone');
 
+# Too few descriptors, wherever they end: what is missing, and what to raise.
+SKIP: {
+    my $few = temp_dir();
+    my $conf = configure($few);
+    my %said;
+    for my $n (5 .. 40) {
+        my $err = '';
+        my $pid = start(['prlimit', "--nofile=$n:$n", program(), 'serve', '-D', '-c', $conf],
+            out => "$few/out.$n");
+        wait_for(60, sub { !alive($pid) });
+        last if $Snap::last_status == 0;
+        $said{$n} = read_file("$few/out.$n");
+    }
+    push @started, pid_in("$few/pid");
+    kill_it($started[-1]);
+    my @own = sort grep { /^snapcgi: /m } values %said;
+    skip 'no limit lets it begin and not end', 2 if !@own;
+    is(join('', grep { !/Too many open files; .*LimitNOFILE=.*rlimit_files/ } @own), '',
+        'too few descriptors: LimitNOFILE and rlimit_files are named');
+    like(join('', @own), qr/cannot go to the background: pipe: .*serve -F$/m,
+        'and serve -F, if it cannot go to the background');
+}
+
 # ---- in the foreground -----------------------------------------------------
 
 $pid = start([program(), 'serve', '-F', '-c', configure($dir, daemonize => 'on')],

@@ -47,6 +47,9 @@ is($r->{exit}, 0, 'ping: exit 0');
 is($r->{out}, "pong\n", 'ping: pong');
 $r = run_program(['ctl', '-c', $s->{conf}, 'ping']);
 is($r->{out}, "pong\n", '-c: the configuration tells the socket');
+$r = run_program(['ctl', '-c', write_file("$s->{dir}/none.conf", "[global]\n"), 'ping']);
+is($r->{exit}, 78, 'one without control: exit 78');
+like($r->{err}, qr/which supervisor\? .*socket of the running one as control$/, 'and what to say');
 is(ctl($s, 'pools')->{out}, "www\n", 'pools: their names');
 
 # ---- status ----------------------------------------------------------------
@@ -80,6 +83,8 @@ is(ctl($s, 'reload', 'now')->{exit}, 1, 'a word too many: exit 1');
 $r = run_program(['ctl', '-s', "$s->{dir}/none.sock", 'ping']);
 is($r->{exit}, 69, 'no supervisor: exit 69');
 like($r->{err}, qr{\Q$s->{dir}/none.sock\E}, 'the path is named');
+like($r->{err}, qr/the path that the configuration of the running one has as control/,
+    'and what it must be');
 like(run_program(['ctl', '--help'])->{out}, qr/^  reload$/m,
     '--help has the verbs');
 
@@ -122,6 +127,46 @@ ctl($s, 'ping');
 ok(log_has($s, qr/control: process \d+ of user \d+ asks: ping/),
     'and what it lets through is written');
 
+# A log that cannot be opened again is named, and the rest goes on.
+{
+    my $dir = temp_dir();
+    mkdir "$dir/$_" or die for qw(a b);
+    my $t = start_one(dir => $dir, global => { error_log => "$dir/a/error.log" },
+        pool => { 'access.log' => "$dir/b/access.log", 'slowlog' => "$dir/b/slow.log" });
+    $t->{log} = "$dir/a/error.log";
+    my $again = sub { scalar log_like($t, qr/logs are open again/) };
+    is(greeting($t), 'one', 'logs in folders of their own');
+    rename("$dir/b", "$dir/gone") or die;
+    my $r = ctl($t, 'reopen');
+    is($r->{exit}, 1, 'reopen without the folder of a log: exit 1');
+    like($r->{err}, qr{^snapcgi: pool www: cannot open the log \Q$dir\E/b/access\.log: .+\npool www: cannot open the log \Q$dir\E/b/slow\.log: },
+        'both logs are named');
+    like($r->{err}, qr/what was open stays in use.*reopen again/, 'and what to do');
+    ok(log_has($t, qr{ error .*\Q$dir\E/b/access\.log}), 'the error log has it, too');
+    is($again->(), 0, 'and nothing else is said');
+    kill 'USR1', $t->{pid};
+    ok(wait_for(30, sub { log_like($t, qr{\Q$dir\E/b/slow\.log}) == 2 }),
+        'USR1 says the same');
+    is($again->(), 0, 'and not that all is well');
+    my $before = -s "$dir/gone/access.log";
+    is(greeting($t), 'one', 'it serves');
+    ok(wait_for(30, sub { -s "$dir/gone/access.log" > $before }),
+        'and goes on in the file it had');
+    rename("$dir/gone", "$dir/b") or die;
+    rename("$dir/b/access.log", "$dir/b/access.log.1") or die;
+    rename("$dir/a", "$dir/away") or die;
+    $t->{log} = "$dir/away/error.log";
+    $r = ctl($t, 'reopen');
+    is($r->{exit}, 1, 'the same for the error log: exit 1');
+    like($r->{err}, qr{cannot open the log \Q$dir\E/a/error\.log: }, 'which is named');
+    ok(-e "$dir/b/access.log", 'those that can be are opened');
+    rename("$dir/away", "$dir/a") or die;
+    $t->{log} = "$dir/a/error.log";
+    is(ctl($t, 'reopen')->{exit}, 0, 'with its folder: exit 0');
+    is($again->(), 1, 'and that is said');
+    is(stop_process($t->{pid}), 0, 'SIGTERM: exit 0');
+}
+
 # ---- reload ----------------------------------------------------------------
 
 configure($s, 'env[GREETING] = one', 'env[GREETING] = two');
@@ -136,7 +181,12 @@ $r = ctl($s, 'reload');
 is($r->{exit}, 1, 'a configuration that is wrong: exit 1');
 like($r->{err}, qr/nonsense/, 'with the reason');
 is(greeting($s), 'two', 'the old one stays');
-configure($s, 'nonsense = 1', '');
+configure($s, 'nonsense = 1', 'user = nobodyatall');
+$r = ctl($s, 'reload');
+is($r->{exit}, 1, 'a user who is not: exit 1');
+like($r->{err}, qr/\Asnapcgi: pool www: .*nobodyatall.*\nthe old configuration stays\n\z/,
+    'who speaks is said once');
+configure($s, 'user = nobodyatall', '');
 is(ctl($s, 'reload')->{exit}, 0, 'corrected: exit 0');
 ok(wait_for(60, sub { greeting($s) eq 'three' }), 'and it serves');
 

@@ -107,7 +107,7 @@ stop_process($s->{pid});
 
 $s = started();
 ($pid) = workers($s);
-like(read_file($s->{log}), qr/pool www runs as root; set user/,
+like(read_file($s->{log}), qr/pool www runs as root, .*set user = NAME in \[pool www\]/,
     'without user it is root, and this is said');
 is(() = read_file($s->{log}) =~ /runs as root/g, 1, 'once');
 is(line($pid, 'CapEff'), '0000000000000002',

@@ -110,4 +110,21 @@ END
     ended($s);
 }
 
+# What a worker answers by itself is no request of max_requests.
+{
+    my $hello = cgi_env(fixture('hello.js'));
+    my $s = serve(pool => { pm => 'static', max_children => 1, max_requests => 3,
+        max_requests_jitter => 0, 'ping.path' => '/ping', status_path => '/status' });
+    my ($first) = wait_workers($s, 1);
+    for my $page (qw(/ping /status)) {
+        ask($s->{socket}, cgi_env($page), qr/./) for 1 .. 5;
+    }
+    ok(ask($s->{socket}, $hello, qr/hello/), "request $_") for 1 .. 2;
+    ok(ask($s->{socket}, cgi_env('/ping'), qr/^pong/), 'a ping after it');
+    is(join(' ', workers($s)), $first, 'ten pages and two requests: the worker stays');
+    ok(ask($s->{socket}, $hello, qr/hello/), 'the third');
+    ok(wait_gone($first), 'after which it goes');
+    is(stop_process($s->{pid}), 0, 'SIGTERM: exit 0');
+}
+
 done_testing();

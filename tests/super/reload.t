@@ -73,9 +73,12 @@ for my $signal (qw(HUP USR2)) {
     my @w = workers($s);
     rewrite($s->{conf}, 'max_children = 4', 'max_children = many');
     kill 'HUP', $s->{pid};
-    like(log_has($s, qr/max_children/), qr/configuration test \d+: .*:\d+: max_children = many is not/,
+    like(log_has($s, qr/max_children/),
+        qr/ error .*configuration test \d+: .*:\d+: max_children = many is not/,
         'a mistake in the configuration is named');
-    ok(log_has($s, qr/was refused, .*the old one stays/), 'and refused');
+    ok(log_has($s, qr/ error .*was refused, .*the old one stays/), 'and refused');
+    is(scalar(log_like($s, qr/ (?:warn|error) .*configuration/)), 2,
+        'a line for the reason, a line for what becomes of it');
     is(join(',', workers($s)), join(',', @w), 'the workers stay');
     ok(ask($s->{socket}, $env, qr/slept/), 'and serve');
     rewrite($s->{conf}, 'max_children = many', 'max_children = 1');
@@ -154,7 +157,10 @@ SKIP: {
     my $inode = (stat $binary)[1];
     ok(reload($s), 'another program in the place');
     is((stat "/proc/$s->{pid}/exe")[1], $inode, 'the supervisor runs it');
-    is((stat "/proc/$_/exe")[1], $inode, 'and a worker') for workers($s);
+    ok(wait_for(30, sub {
+        my @w = workers($s);
+        return @w == 2 && !grep { ((stat "/proc/$_/exe")[1] // 0) != $inode } @w;
+    }), 'and so do the workers');
     unlink $binary;
     my @w = workers($s);
     kill 'HUP', $s->{pid};

@@ -163,10 +163,10 @@ write_file("$dir/lib/libseccomp.so.2", '', 0644);
     local $ENV{LD_LIBRARY_PATH} = join(':', "$dir/lib",
         $ENV{LD_LIBRARY_PATH} // ());
     $s = serve(pool => { %pool });
+    is(fcgi($s->{socket}, $request)->{status}, 200, 'it serves all the same');
     my @said = grep { /any system call/ } split(/\n/, read_file($s->{log}));
     is(scalar @said, 1, 'auto, without the library: said once');
     like($said[0] // '', qr/libseccomp\.so\.2 cannot be loaded/, 'and why');
-    is(fcgi($s->{socket}, $request)->{status}, 200, 'it serves all the same');
     stop_process($s->{pid});
     my $conf = write_config("$dir/on.conf", pool => { %pool,
         listen => "$dir/never.sock", seccomp => 'on' });

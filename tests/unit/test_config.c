@@ -390,13 +390,84 @@ static void addresses_take_these_forms(void **state)
     }
 }
 
+/* start: "key = " and the path's first bytes; before: how many of the whole
+ * come before those that follow. */
+static void check_path(struct t *t, const char *section, const char *start,
+                       size_t before, const char *end)
+{
+    char path[200] = "", text[400], line[100];
+    memset(path, 'x', 108 - before);
+    snprintf(text, sizeof(text), "%s%s%s\n%s", section, start, path, end);
+    snprintf(line, sizeof(line), "/etc/s.conf:2: %sxx", start);
+    assert_int_equal(read_text(t, text), ERR_SYNTAX);
+    assert_ptr_equal(strstr(buf_str(&t->errors), line), buf_str(&t->errors));
+    assert_non_null(strstr(buf_str(&t->errors),
+                           "x is too long for a unix socket, whose whole path "
+                           "has 107 bytes at most; take a shorter one\n"));
+    path[strlen(path) - 1] = '\0';
+    snprintf(text, sizeof(text), "%s%s%s\n%s", section, start, path, end);
+    good(t, text);
+}
+
 static void a_socket_path_must_fit(void **state)
 {
-    char text[300] = "[pool a]\nroot = /\nlisten = /";
-    memset(text + strlen(text), 'x', 107);
-    assert_int_equal(read_text(*state, text), ERR_SYNTAX);
-    text[strlen(text) - 1] = '\0';
-    good(*state, text);
+    check_path(*state, "[pool a]\n", "listen = /", 1, "root = /\n");
+    check_path(*state, "[global]\n", "status_listen = /", 1, "");
+    check_path(*state, "[global]\n", "control = /", 1, "");
+    check_path(*state, "[global]\n", "control = ", strlen("/etc/"), "");
+}
+
+static void what_there_is_one_of_has_its_own_socket(void **state)
+{
+    bad(*state,
+        "[global]\nlog_level = info\nstatus_listen = 9000\ncontrol = /c\n" POOL
+        "[pool b]\nlisten = /c\nroot = /\n",
+        "/etc/s.conf:3: status_listen = 9000 is the listen of pool a of line "
+        "5, too: give it another\n"
+        "/etc/s.conf:4: control = /c is the listen of pool b of line 8, too: "
+        "give it another\n");
+    good(*state, "[global]\nstatus_listen = 9001\ncontrol = /c\n" POOL);
+}
+
+static void the_pages_of_a_pool_are_paths(void **state)
+{
+    struct t *t = *state;
+    bad(t,
+        POOL "status_path = status\nping.path = http://a/ping\n"
+             "access.suppress_path = /a b\n",
+        "/etc/s.conf:4: status_path = status is not the path of a URL: it "
+        "begins with / and has no query\n"
+        "/etc/s.conf:5: ping.path = http://a/ping is not the path of a URL: "
+        "it begins with / and has no query\n"
+        "/etc/s.conf:6: access.suppress_path = /a b has b in it, which is not "
+        "a path that begins with /; a list has blanks between its words\n");
+    bad(t, POOL "status_path = /status?full\n",
+        "/etc/s.conf:4: status_path = /status?full is not the path of a URL: "
+        "it begins with / and has no query\n");
+    good(t, POOL "status_path = /status\nping.path = /\n"
+                 "access.suppress_path = /a  /b\t/c\n");
+    assert_string_equal(t->c.pools[0].status_path, "/status");
+    assert_string_equal(t->c.pools[0].access_suppress, "/a  /b\t/c");
+}
+
+static void lists_of_names_are_looked_at(void **state)
+{
+    struct t *t = *state;
+    bad(t, POOL "groups = video, audio\nkeep_env = TZ LANG=C\n",
+        "/etc/s.conf:4: groups = video, audio has video, in it, which is not "
+        "the name of a group; a list has blanks between its words\n"
+        "/etc/s.conf:5: keep_env = TZ LANG=C has LANG=C in it, which is not "
+        "the name of a variable (letters, digits, _); a list has blanks "
+        "between its words\n");
+    bad(t, POOL "groups = video -x\nkeep_env = 1st\n",
+        "/etc/s.conf:4: groups = video -x has -x in it, which is not the name "
+        "of a group; a list has blanks between its words\n"
+        "/etc/s.conf:5: keep_env = 1st has 1st in it, which is not the name "
+        "of a variable (letters, digits, _); a list has blanks between its "
+        "words\n");
+    good(t, POOL "groups = video  44 www-data\nkeep_env = TZ\tLC_ALL _x1\n");
+    assert_string_equal(t->c.pools[0].groups, "video  44 www-data");
+    assert_string_equal(t->c.pools[0].keep_env, "TZ\tLC_ALL _x1");
 }
 
 static void a_pool_runs_an_app_or_a_root(void **state)
@@ -736,6 +807,9 @@ int main(void)
         TEST(wrong_values_are_explained),
         TEST(addresses_take_these_forms),
         TEST(a_socket_path_must_fit),
+        TEST(what_there_is_one_of_has_its_own_socket),
+        TEST(the_pages_of_a_pool_are_paths),
+        TEST(lists_of_names_are_looked_at),
         TEST(a_pool_runs_an_app_or_a_root),
         TEST(two_pools_cannot_listen_at_one_place),
         TEST(spare_is_at_most_spare_max),

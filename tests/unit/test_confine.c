@@ -430,7 +430,9 @@ static void root_without_user_is_warned_of(void **state)
     (void)state;
     needs_root();
     explain(false);
-    assert_logged("pool test runs as root; set user", true);
+    assert_logged("pool test runs as root, and so does its JavaScript: set "
+                  "user = NAME in [pool test]",
+                  true);
 }
 
 static void without_root_what_cannot_be_done_is_said_once(void **state)
@@ -446,6 +448,7 @@ static void without_root_what_cannot_be_done_is_said_once(void **state)
                   "workers run as uid 65534 and gid 65534",
                   true);
     assert_logged("rlimit_files stays at", true);
+    assert_logged("raise LimitNOFILE= of its systemd unit", true);
     assert_logged("runs as root", false);
 }
 
