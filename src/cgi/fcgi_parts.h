@@ -19,8 +19,10 @@ struct fcgi {
     struct fcgi_decoder decoder;
     int take_fd; /* of the queue, -1 for none */
     int give_fd;
-    struct fcgi_conn **conns; /* max_conns places, NULL when free */
-    struct pollfd *poll;      /* room for them and two more */
+    struct fcgi_conn **conns; /* NULL where free */
+    size_t size;              /* of conns: max_conns and a message's more */
+    size_t held;              /* those that are not NULL */
+    struct pollfd *poll;      /* room for them and three more */
     size_t *places;           /* whose entry of poll each is */
     size_t polled;            /* entries of both */
     size_t turn;              /* the place looked at first */
@@ -36,9 +38,19 @@ struct fcgi {
 #define FCGI_PASSED_AT_ONCE 32u
 
 /* Is there room for a message of connections, and somebody to serve them? */
-bool fcgi_takes(const struct fcgi *f);
+bool fcgi_takes(struct fcgi *f);
 /* Takes one message of connections out of the queue. False: there is none. */
 bool fcgi_take(struct fcgi *f);
+/* Will nobody put anything into the queue any more? False without one. */
+bool fcgi_queue_ended(const struct fcgi *f);
+/*
+ * Are there more than max_conns, now that the longest idle ones have made
+ * room? Then nobody is accepted, taken, or kept after a reply.
+ */
+bool fcgi_crowded(struct fcgi *f);
+/* A new connection, which takes fd; f is not crowded, or was not when the
+ * message was taken that fd is of. */
+struct fcgi_conn *fcgi_hold(struct fcgi *f, int fd);
 /* Is c a request's, so that nobody else may read from it? */
 bool fcgi_in_request(const struct fcgi_conn *c);
 /* Closes c and frees its place; cut as in fcgi_conn_free(). */

@@ -60,9 +60,9 @@ void fcgi_give(struct fcgi *f)
 {
     struct fcgi_conn *some[FCGI_PASSED_AT_ONCE];
     size_t i = 0;
-    while (f->give_fd >= 0 && i < f->o.max_conns) {
+    while (f->give_fd >= 0 && i < f->size) {
         size_t n = 0;
-        for (; i < f->o.max_conns && n < FCGI_PASSED_AT_ONCE; i++)
+        for (; i < f->size && n < FCGI_PASSED_AT_ONCE; i++)
             if (f->conns[i] != NULL && movable(f->conns[i]))
                 some[n++] = f->conns[i];
         /* The queue is full, or nobody reads it any more: they stay. */
@@ -73,37 +73,42 @@ void fcgi_give(struct fcgi *f)
     }
 }
 
-static void adopt(struct fcgi *f, const struct msghdr *msg,
-                  const struct passed *what, size_t told)
+/* Of descriptors that nothing was told about none stays open. */
+static void adopt(struct fcgi *f, struct msghdr *msg, const struct passed *what,
+                  size_t told)
 {
-    const struct cmsghdr *c = CMSG_FIRSTHDR(msg);
-    size_t place = 0;
-    if (c == NULL || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-        return;
-    size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (size_t i = 0; i < n; i++) {
-        int fd;
-        memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof fd);
-        while (place < f->o.max_conns && f->conns[place] != NULL)
-            place++;
-        if (i >= told || place == f->o.max_conns) {
-            close(fd);
+    size_t at = 0;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL;
+         c = CMSG_NXTHDR(msg, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
             continue;
+        size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < n; i++, at++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof fd);
+            if (at >= told) {
+                close(fd);
+                continue;
+            }
+            struct fcgi_conn *conn = fcgi_hold(f, fd);
+            conn->since = what[at].since;
+            conn->deadline = what[at].deadline;
         }
-        f->conns[place] = fcgi_conn_new(fd, f->max_head);
-        f->conns[place]->since = what[i].since;
-        f->conns[place]->deadline = what[i].deadline;
     }
 }
 
-bool fcgi_takes(const struct fcgi *f)
+bool fcgi_queue_ended(const struct fcgi *f)
 {
-    size_t room = 0;
-    if (f->take_fd < 0 || (f->draining && !f->emptying))
+    struct pollfd p = {.fd = f->take_fd, .events = POLLRDHUP};
+    return poll(&p, 1, 0) > 0;
+}
+
+bool fcgi_takes(struct fcgi *f)
+{
+    if (f->take_fd < 0 || fcgi_crowded(f))
         return false;
-    for (size_t i = 0; i < f->o.max_conns && room < FCGI_PASSED_AT_ONCE; i++)
-        room += f->conns[i] == NULL;
-    return room == FCGI_PASSED_AT_ONCE;
+    /* Of an ended queue the rest is for who is there still. */
+    return !f->draining || f->emptying || fcgi_queue_ended(f);
 }
 
 bool fcgi_take(struct fcgi *f)
@@ -116,13 +121,15 @@ bool fcgi_take(struct fcgi *f)
                          .msg_control = a.bytes,
                          .msg_controllen = sizeof a.bytes};
     ssize_t got = recvmsg(f->take_fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (got == 0)
-        f->take_fd = -1; /* the supervisor has ended it */
-    if (got <= 0)
+    if (got < 0)
         return false;
+    /* Without a byte it is the end, or a message that no worker of sound
+     * mind has sent. */
+    if (got == 0 && fcgi_queue_ended(f))
+        f->take_fd = -1;
     if ((msg.msg_flags & MSG_CTRUNC) != 0)
         log_warn("FastCGI: no descriptor for a kept connection, which is "
                  "closed: raise rlimit_files");
     adopt(f, &msg, what, (size_t)got / sizeof what[0]);
-    return true;
+    return f->take_fd >= 0;
 }

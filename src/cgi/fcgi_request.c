@@ -26,8 +26,9 @@ struct exchange_fcgi {
 /* The request is over: keep the connection where that is sound. */
 static void settle(struct fcgi *f, struct fcgi_conn *c)
 {
-    bool stays = !f->draining || (f->give_fd >= 0 && !f->last);
-    bool keep = c->keep && stays && !f->o.no_keep;
+    bool stays =
+        !f->draining || (f->give_fd >= 0 && !f->last && !fcgi_queue_ended(f));
+    bool keep = c->keep && stays && !f->o.no_keep && !fcgi_crowded(f);
     if (keep)
         fcgi_conn_drain(c, DRAIN_MAX);
     bool ended = c->phase == CONN_ENDED;

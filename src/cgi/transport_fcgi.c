@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,6 +18,8 @@
 #define LINGER_TIME (2 * NS_PER_S)
 /* Without descriptors accept(2) is tried again after this. */
 #define BACK_OFF (100 * NS_PER_MS)
+/* Who was served so short a time ago may be asking just now. */
+#define IDLE_LEAST (200 * NS_PER_MS)
 
 /* ---- connections ------------------------------------------------------- */
 
@@ -28,10 +31,21 @@ bool fcgi_in_request(const struct fcgi_conn *c)
 
 void fcgi_drop(struct fcgi *f, struct fcgi_conn *c, bool cut)
 {
-    for (size_t i = 0; i < f->o.max_conns; i++)
+    for (size_t i = 0; i < f->size; i++)
         if (f->conns[i] == c)
             f->conns[i] = NULL;
+    f->held--;
     fcgi_conn_free(c, cut);
+}
+
+struct fcgi_conn *fcgi_hold(struct fcgi *f, int fd)
+{
+    size_t i = 0;
+    must(f->held < f->size);
+    while (f->conns[i] != NULL)
+        i++;
+    f->held++;
+    return f->conns[i] = fcgi_conn_new(fd, f->max_head);
 }
 
 void fcgi_linger(struct fcgi *f, struct fcgi_conn *c)
@@ -89,21 +103,31 @@ static enum err receive(struct fcgi *f, struct fcgi_conn *c,
 
 /* ---- accepting --------------------------------------------------------- */
 
-/* A free place; the longest idle connection makes room when none is. */
-static struct fcgi_conn **place(struct fcgi *f)
+/* Nothing has been heard of it for long, nor is it asking now. */
+static bool silent(const struct fcgi_conn *c, uint64_t now)
 {
-    struct fcgi_conn **oldest = NULL;
-    for (size_t i = 0; i < f->o.max_conns; i++) {
-        struct fcgi_conn **at = &f->conns[i];
-        if (*at == NULL)
-            return at;
-        if (!fcgi_in_request(*at) &&
-            (oldest == NULL || (*at)->since < (*oldest)->since))
-            oldest = at;
+    struct pollfd p = {.fd = c->fd, .events = POLLIN};
+    return c->phase == CONN_LINGER ||
+           (!fcgi_in_request(c) && !fcgi_conn_buffered(c) &&
+            c->since + IDLE_LEAST <= now && poll(&p, 1, 0) == 0);
+}
+
+bool fcgi_crowded(struct fcgi *f)
+{
+    while (f->held > f->o.max_conns) {
+        struct fcgi_conn *oldest = NULL;
+        uint64_t now = clock_mono();
+        for (size_t i = 0; i < f->size; i++) {
+            struct fcgi_conn *c = f->conns[i];
+            if (c != NULL && (oldest == NULL || c->since < oldest->since) &&
+                silent(c, now))
+                oldest = c;
+        }
+        if (oldest == NULL)
+            return true;
+        fcgi_drop(f, oldest, false);
     }
-    if (oldest != NULL)
-        fcgi_drop(f, *oldest, false);
-    return oldest;
+    return false;
 }
 
 /* Is the failure of accept4(2) the connection's, or passing? */
@@ -114,7 +138,9 @@ static enum err accept_failed(struct fcgi *f)
     case ENFILE:
     case ENOBUFS:
     case ENOMEM:
-        log_warn("FastCGI: no descriptor or memory for a new connection");
+        log_warn("FastCGI: no descriptor or memory for a new connection: %s; "
+                 "see rlimit_files, and LimitNOFILE= of the systemd unit",
+                 strerror(errno));
         f->accept_after = clock_mono() + BACK_OFF;
         return ERR_AGAIN;
     case EBADF:
@@ -133,6 +159,8 @@ static enum err accept_one(struct fcgi *f, struct transport **out)
     struct sockaddr_storage from = {0};
     socklen_t len = sizeof from;
     int one = 1;
+    if (fcgi_crowded(f))
+        return ERR_AGAIN; /* by what was taken out of the queue just now */
     int fd =
         accept4(f->o.listen_fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC);
     if (fd < 0)
@@ -144,31 +172,37 @@ static enum err accept_one(struct fcgi *f, struct transport **out)
     }
     if (from.ss_family == AF_INET || from.ss_family == AF_INET6)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    struct fcgi_conn **at = place(f);
-    if (at == NULL) {
-        close(fd);
-        return ERR_AGAIN;
-    }
-    *at = fcgi_conn_new(fd, f->max_head);
-    (*at)->since = clock_mono();
-    (*at)->deadline = (*at)->since + f->o.header_timeout;
-    return receive(f, *at, out);
+    struct fcgi_conn *c = fcgi_hold(f, fd);
+    c->since = clock_mono();
+    c->deadline = c->since + f->o.header_timeout;
+    return receive(f, c, out);
 }
 
 /* ---- waiting ----------------------------------------------------------- */
 
-/* Closes what is past its deadline; gives the earliest one left, or 0. */
+/* When something is due without a word of c, monotonic ns; 0 for never. */
+static uint64_t due(const struct fcgi *f, const struct fcgi_conn *c,
+                    uint64_t now)
+{
+    uint64_t ripe = c->since + IDLE_LEAST;
+    bool ripens = f->held > f->o.max_conns && ripe > now;
+    return ripens && (c->deadline == 0 || ripe < c->deadline) ? ripe
+                                                              : c->deadline;
+}
+
+/* Closes what is past its deadline; gives the next moment to look, or 0. */
 static uint64_t expire(struct fcgi *f, uint64_t earliest)
 {
     uint64_t now = clock_mono();
-    for (size_t i = 0; i < f->o.max_conns; i++) {
+    for (size_t i = 0; i < f->size; i++) {
         struct fcgi_conn *c = f->conns[i];
-        if (c == NULL || fcgi_in_request(c) || c->deadline == 0)
+        if (c == NULL || fcgi_in_request(c))
             continue;
-        if (c->deadline <= now)
+        uint64_t then = due(f, c, now);
+        if (c->deadline != 0 && c->deadline <= now)
             fcgi_drop(f, c, false);
-        else if (earliest == 0 || c->deadline < earliest)
-            earliest = c->deadline;
+        else if (then != 0 && (earliest == 0 || then < earliest))
+            earliest = then;
     }
     if (f->accept_after > now && (earliest == 0 || f->accept_after < earliest))
         earliest = f->accept_after;
@@ -188,13 +222,13 @@ static void add_poll(struct fcgi *f, size_t place, int fd, short events)
  */
 static void fill_poll(struct fcgi *f)
 {
-    size_t places = f->o.max_conns + 1;
-    bool accepting =
-        (!f->draining || f->emptying) && f->accept_after <= clock_mono();
+    size_t places = f->size + 1;
+    bool accepting = (!f->draining || f->emptying) &&
+                     f->accept_after <= clock_mono() && !fcgi_crowded(f);
     f->polled = 0;
     for (size_t k = 0; k < places; k++) {
         size_t i = (f->turn + k) % places;
-        if (i == f->o.max_conns) {
+        if (i == f->size) {
             if (accepting)
                 add_poll(f, i, f->o.listen_fd, POLLIN);
             continue;
@@ -207,7 +241,7 @@ static void fill_poll(struct fcgi *f)
     }
 }
 
-static struct pollfd queue_poll(const struct fcgi *f)
+static struct pollfd queue_poll(struct fcgi *f)
 {
     return (struct pollfd){.fd = fcgi_takes(f) ? f->take_fd : -1,
                            .events = POLLIN};
@@ -217,7 +251,7 @@ static struct pollfd queue_poll(const struct fcgi *f)
 static enum err serve_place(struct fcgi *f, size_t k, struct transport **out)
 {
     size_t i = f->places[k];
-    if (i < f->o.max_conns)
+    if (i < f->size)
         return f->conns[i] != NULL ? receive(f, f->conns[i], out) : ERR_AGAIN;
     return (f->poll[k].revents & POLLNVAL) != 0 ? ERR_IO : accept_one(f, out);
 }
@@ -231,7 +265,7 @@ static enum err serve_ready(struct fcgi *f, struct transport **out)
     for (size_t k = 0; k < f->polled; k++) {
         if (f->poll[k].revents == 0)
             continue;
-        f->turn = (f->places[k] + 1) % (f->o.max_conns + 1);
+        f->turn = (f->places[k] + 1) % (f->size + 1);
         enum err e = serve_place(f, k, out);
         if (e != ERR_AGAIN)
             return e;
@@ -242,7 +276,7 @@ static enum err serve_ready(struct fcgi *f, struct transport **out)
 /* Requests that came whole behind the one before, on a kept connection. */
 static enum err serve_buffered(struct fcgi *f, struct transport **out)
 {
-    for (size_t i = 0; i < f->o.max_conns; i++) {
+    for (size_t i = 0; i < f->size; i++) {
         struct fcgi_conn *c = f->conns[i];
         if (c != NULL && c->phase == CONN_IDLE && fcgi_conn_buffered(c) &&
             advance(f, c, out) == OK)
@@ -251,18 +285,10 @@ static enum err serve_buffered(struct fcgi *f, struct transport **out)
     return ERR_AGAIN;
 }
 
-static bool empty(const struct fcgi *f)
-{
-    for (size_t i = 0; i < f->o.max_conns; i++)
-        if (f->conns[i] != NULL)
-            return false;
-    return true;
-}
-
 /* Kept ones that say nothing now, nor will find anybody later. */
 static void close_kept(struct fcgi *f)
 {
-    for (size_t i = 0; i < f->o.max_conns; i++) {
+    for (size_t i = 0; i < f->size; i++) {
         struct fcgi_conn *c = f->conns[i];
         /* One with a deadline is new: its first request is on its way. */
         if (c == NULL || c->phase != CONN_IDLE || c->deadline != 0)
@@ -282,12 +308,10 @@ static bool drained(struct fcgi *f)
         return false;
     if (!f->last)
         fcgi_give(f);
-    else if (f->emptying && poll(p, 2, 0) <= 0)
-        f->emptying = false;
-    if (f->emptying)
-        return false;
     close_kept(f);
-    return empty(f);
+    if (f->emptying && poll(p, 2, 0) <= 0)
+        f->emptying = false;
+    return !f->emptying && !fcgi_queue_ended(f) && f->held == 0;
 }
 
 enum err fcgi_next(struct fcgi *f, uint64_t deadline, int wake_fd,
@@ -324,7 +348,7 @@ static bool fill_pending(struct fcgi *f)
     fill_poll(f);
     for (size_t k = 0; k < f->polled; k++) {
         size_t i = f->places[k];
-        struct fcgi_conn *c = i < f->o.max_conns ? f->conns[i] : NULL;
+        struct fcgi_conn *c = i < f->size ? f->conns[i] : NULL;
         f->poll[k].events = POLLIN;
         if (c != NULL && c->phase == CONN_LINGER)
             f->poll[k].fd = -1;
@@ -354,7 +378,7 @@ enum err fcgi_open(const struct fcgi_options *o, struct fcgi **out)
 {
     struct fcgi_peers peers;
     *out = NULL;
-    if (o->max_conns < (o->queue != NULL ? FCGI_PASSED_AT_ONCE : 1))
+    if (o->max_conns < 1)
         return ERR_RANGE;
     enum err e = fcgi_peers_parse(o->web_server_addrs, &peers);
     if (e != OK)
@@ -375,16 +399,17 @@ enum err fcgi_open(const struct fcgi_options *o, struct fcgi **out)
     f->peers = peers;
     /* A pair's two lengths are 8 bytes at most. */
     f->max_head = o->max_param_bytes + 8 * o->max_params;
-    f->conns = xalloc(o->max_conns * sizeof *f->conns);
-    f->poll = xalloc((o->max_conns + 3) * sizeof *f->poll);
-    f->places = xalloc((o->max_conns + 1) * sizeof *f->places);
+    f->size = o->max_conns + FCGI_PASSED_AT_ONCE;
+    f->conns = xalloc(f->size * sizeof *f->conns);
+    f->poll = xalloc((f->size + 3) * sizeof *f->poll);
+    f->places = xalloc((f->size + 1) * sizeof *f->places);
     *out = f;
     return OK;
 }
 
 void fcgi_drain(struct fcgi *f, bool last)
 {
-    f->emptying = last && !f->draining;
+    f->emptying = f->emptying || (last && !f->last);
     f->last = f->last || last;
     f->draining = true;
 }
@@ -392,7 +417,7 @@ void fcgi_drain(struct fcgi *f, bool last)
 void fcgi_close(struct fcgi *f)
 {
     must(f->requests == 0);
-    for (size_t i = 0; i < f->o.max_conns; i++)
+    for (size_t i = 0; i < f->size; i++)
         if (f->conns[i] != NULL)
             fcgi_drop(f, f->conns[i], false);
     fcgi_decoder_close(&f->decoder);

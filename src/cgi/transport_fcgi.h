@@ -16,8 +16,8 @@ struct fcgi;
 
 struct fcgi_options {
     int listen_fd;           /* borrowed; O_NONBLOCK is set on it */
-    size_t max_conns;        /* held at once, new and kept; at least 1,
-                              * with a queue 32 */
+    size_t max_conns;        /* held, new and kept, at least 1; for a moment
+                              * there may be 32 more */
     uint64_t header_timeout; /* ns, from connect (or, on a kept connection,
                               * its first byte) to the last parameter */
     uint64_t write_timeout;  /* ns, the most end() blocks */
@@ -56,7 +56,9 @@ void fcgi_give(struct fcgi *f);
 /*
  * From now on nothing is accepted, and kept connections are given away; those
  * that nobody can take are closed. last: who waits at the listening socket
- * and in the queue by now is served first, and no connection is kept.
+ * and in the queue by now is served first, and no connection is kept. Of a
+ * queue that nobody gives to any more (shutdown(2) of its [1]) the rest is
+ * served in either case.
  */
 void fcgi_drain(struct fcgi *f, bool last);
 /* Closes all connections; every transport is done with before. */

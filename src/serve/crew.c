@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -63,11 +64,29 @@ enum err crew_open(struct crew *c, struct crews *all, struct why *why)
     return OK;
 }
 
+static void somebody(void *arg, int fd, short events);
+
+static void watch(struct crew *c, bool on)
+{
+    loop_watch(c->all->loop, c->listener.fd, on ? POLLIN : 0, somebody, c);
+    loop_watch(c->all->loop, c->kept[0], on ? POLLIN : 0, somebody, c);
+    c->watched = on;
+}
+
+static void somebody(void *arg, int fd, short events)
+{
+    struct crew *c = arg;
+    (void)fd;
+    (void)events;
+    c->waiting = true;
+    /* Not again before a worker had the time to take it. */
+    watch(c, false);
+}
+
 void crew_close(struct crew *c)
 {
     if (c->watched)
-        loop_watch(c->all->loop, c->listener.fd, 0, NULL, NULL);
-    c->watched = false;
+        watch(c, false);
     sink_close(&c->access);
     sink_close(&c->slow);
     board_free(c->board);
@@ -266,26 +285,17 @@ static void let_go(struct crew *crew, uint64_t now)
 
 /* ---- looking after it -------------------------------------------------- */
 
-static void somebody(void *arg, int fd, short events)
-{
-    struct crew *c = arg;
-    (void)events;
-    c->waiting = true;
-    /* Not again before a worker had the time to take it. */
-    loop_watch(c->all->loop, fd, 0, NULL, NULL);
-    c->watched = false;
-}
-
-/* Who comes wakes the supervisor only while no worker could take it. */
+/*
+ * Who comes wakes the supervisor only while no worker could take it. So does
+ * who is in the queue: whether a request comes by it, only a worker sees.
+ */
 static void watch_socket(struct crew *c, const struct crew_count *n)
 {
     bool want = c->config->pm == PM_ONDEMAND && n->view.idle == 0 &&
                 n->view.starting == 0 && n->view.old == 0 && !c->waiting &&
                 n->view.busy < pm_most(&c->pm);
-    if (want == c->watched)
-        return;
-    loop_watch(c->all->loop, c->listener.fd, want ? POLLIN : 0, somebody, c);
-    c->watched = want;
+    if (want != c->watched)
+        watch(c, want);
 }
 
 static void tell_board(struct crew *c, const struct crew_count *n, bool reached)
@@ -333,6 +343,7 @@ bool crew_look(struct crew *c, uint64_t now, int *status)
 
 void crew_drain(struct crew *crew)
 {
+    let_go(crew, clock_mono());       /* who goes by itself empties nothing */
     shutdown(crew->kept[1], SHUT_WR); /* nobody will be there to take */
     crew->last = crew->handed;        /* is served by who has it, later */
     for (struct child *c = crew->all->children; c != NULL; c = c->next) {
@@ -343,11 +354,18 @@ void crew_drain(struct crew *crew)
     }
 }
 
+/* Somebody is in the queue; at its end it is readable without, too. */
+static bool left_in_queue(const struct crew *c)
+{
+    int bytes = 0;
+    return ioctl(c->kept[0], FIONREAD, &bytes) == 0 && bytes > 0;
+}
+
 bool crew_finish(struct crew *c, uint64_t now, int *status)
 {
     struct pollfd p = {.fd = c->listener.fd, .events = POLLIN};
     struct child *before = c->all->children;
-    if (c->last || poll(&p, 1, 0) <= 0)
+    if (c->last || (poll(&p, 1, 0) <= 0 && !left_in_queue(c)))
         return true;
     c->last = true;
     if (!start_one(c, now, status))
@@ -410,6 +428,8 @@ void crew_lost(struct crew *crew, const struct child *child, int status)
     struct board_head *h = board_head(crew->board);
     if (child_crashed(status))
         h->crashed++;
+    if (WIFSIGNALED(status) && child->stage < CHILD_ENDING)
+        crew->last = crew->handed; /* it has left somebody, perhaps */
     if (child->board == crew->board) {
         judge(crew, child, status);
         board_release(crew->board, (uint32_t)child->slot);

@@ -113,6 +113,7 @@ void super_quit(struct super *s)
 {
     if (s->state != SUPER_RUNNING)
         return;
+    collect(s); /* who has ended serves nobody who waits */
     log_notice("stopping, when the requests in flight are done");
     give_up(s);
     s->state = SUPER_QUITTING;

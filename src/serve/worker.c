@@ -27,12 +27,15 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-/* One is served at a time; the others are kept ones that say nothing. */
-#define MAX_CONNECTIONS 256
+/* One is served at a time; the others are kept ones that say nothing. Of a
+ * low rlimit_files they must leave something. */
+#define MOST_CONNECTIONS 480u
+#define LEAST_CONNECTIONS 4u
 
 struct worker {
     struct pool_config config; /* the pool's, as this process takes it */
@@ -48,6 +51,7 @@ struct worker {
     uint64_t served;
     uint64_t most;    /* requests, 0 endless */
     uint64_t drained; /* when kept connections are waited for no longer */
+    bool last;        /* of those who serve this socket */
     bool stop;
     bool failed;
 };
@@ -81,6 +85,7 @@ static int wake_by(int signal_fd, int link)
 static void drain(struct worker *w, bool last)
 {
     fcgi_drain(w->fcgi, last);
+    w->last = w->last || last;
     slot_set(w->slot, SLOT_STOPPING);
     if (w->drained == 0)
         w->drained = clock_mono() + w->config.request_timeout;
@@ -109,7 +114,10 @@ static void obey_signals(struct worker *w)
             reopen_log();
             break;
         case SIGHUP:
-            log_notice("only a supervisor reads anything again on SIGHUP");
+            if (w->place == NULL)
+                log_notice("SIGHUP reads nothing again here: end this process "
+                           "with SIGTERM and start it anew; only a supervisor "
+                           "reloads");
             break;
         }
     }
@@ -173,12 +181,12 @@ static void end_reply(void *arg)
     call_supervisor(w);
 }
 
-/* Before something that takes long: others may be idle. */
+/* Before something that takes long: others may be idle, or will be, should
+ * it be the end of this process. */
 static void give_kept(void *arg)
 {
     struct worker *w = arg;
-    if (w->config.max_children > 1 || w->drained != 0)
-        fcgi_give(w->fcgi);
+    fcgi_give(w->fcgi);
 }
 
 /* ---- serving ------------------------------------------------------------ */
@@ -218,6 +226,14 @@ static void prepare(struct worker *w)
     }
 }
 
+/* Just now: who waits is its, then, though it was about to go. */
+static bool became_last(struct worker *w)
+{
+    bool before = w->last;
+    obey(w);
+    return w->last && !before;
+}
+
 static void serve(struct worker *w)
 {
     while (!w->stop) {
@@ -227,15 +243,18 @@ static void serve(struct worker *w)
         enum err e = fcgi_next(w->fcgi, until, w->wake_fd, &t);
         if (e == OK) {
             give_kept(w);
-            if (!answers_itself(w, t))
+            if (!answers_itself(w, t)) {
                 handler_run(&w->handler, t);
-            w->served++;
+                w->served++; /* pages of its own wear nothing out */
+            }
             slot_set(w->slot, w->drained != 0 ? SLOT_STOPPING : SLOT_IDLE);
             /* The web server was woken on this processor: let it take the
              * reply away before the next context is made. */
             sched_yield();
         }
-        if (e == ERR_EOF || (w->drained != 0 && clock_mono() >= w->drained))
+        if (e == ERR_EOF && !became_last(w))
+            return;
+        if (w->drained != 0 && clock_mono() >= w->drained)
             return;
         if (e == ERR_IO) {
             log_error("the listening socket cannot be used: %s",
@@ -250,11 +269,22 @@ static void serve(struct worker *w)
 
 /* ---- beginning ---------------------------------------------------------- */
 
+/* Half of the descriptors, and not what may come on top (max_conns). */
+static size_t most_connections(void)
+{
+    struct rlimit l = {.rlim_cur = RLIM_INFINITY};
+    getrlimit(RLIMIT_NOFILE, &l);
+    rlim_t half = l.rlim_cur / 2;
+    if (half < 32 + LEAST_CONNECTIONS)
+        return LEAST_CONNECTIONS;
+    return half - 32 < MOST_CONNECTIONS ? (size_t)half - 32 : MOST_CONNECTIONS;
+}
+
 static enum err open_fcgi(struct worker *w, int listen_fd)
 {
     const struct pool_config *c = &w->config;
     struct fcgi_options o = {.listen_fd = listen_fd,
-                             .max_conns = MAX_CONNECTIONS,
+                             .max_conns = most_connections(),
                              .header_timeout = c->header_timeout,
                              .write_timeout = c->write_timeout,
                              .no_keep = !c->keep_conn,
@@ -312,7 +342,8 @@ static enum err begin(struct worker *w, const struct worker_setup *setup,
     w->signal_fd = take_signals();
     w->wake_fd = wake_by(w->signal_fd, w->place != NULL ? w->place->link : -1);
     if (w->signal_fd < 0 || w->wake_fd < 0)
-        return why_set(why, ERR_IO, "no descriptors: %s", strerror(errno));
+        return why_set(why, ERR_IO, "no descriptors for signals: %s%s",
+                       strerror(errno), confine_shortage(errno));
     const char *peers = getenv("FCGI_WEB_SERVER_ADDRS");
     w->peers = peers != NULL ? xstrdup(peers) : NULL;
     if (w->place != NULL) {

@@ -89,6 +89,16 @@ is(join('', map { again($_) } @left), "200 hello\n" x @left,
     'a worker is killed: the connections that are not closed are served');
 stop_process($s->{pid});
 
+# What waits for a request is not in the hands of one that serves another.
+$s = serve(pool => { pm => 'static', max_children => 1, request_timeout => '200s',
+    wait_until_timeout => '200s' });
+@c = map { kept($s) } 1 .. 6;
+is(again($c[0], with('after', 100_000)), "200 replied\n", 'the one worker there is is busy');
+kill 'KILL', wait_workers($s, 1);
+is(join('', map { again($_) } @c[1 .. 5]), "200 hello\n" x 5,
+    'and killed: the other connections are served');
+stop_process($s->{pid});
+
 # A worker that is idle for long ends; others take its connections.
 $s = serve(pool => { pm => 'dynamic', max_children => 6, start_servers => 4,
     min_spare_servers => 1, max_spare_servers => 1 });
@@ -103,6 +113,26 @@ $s = serve(pool => { pm => 'ondemand', max_children => 2, process_idle_timeout =
 ok($_->closes(60), 'pm = ondemand: the last worker closes what is kept') for @c;
 is(fcgi($s->{socket}, $hello)->{body}, "hello\n", 'and a new connection finds a new worker');
 stop_process($s->{pid});
+
+$s = serve(pool => { pm => 'ondemand', max_children => 2, max_requests => 1 });
+$c = kept($s);
+is(join('', map { again($c) } 1 .. 3), "200 hello\n" x 3,
+    'a connection that the last worker has left behind finds a new one, too');
+stop_process($s->{pid});
+
+# ---- more than can be held ----------------------------------------------------
+
+for my $workers (1, 2) {
+    $s = serve(pool => { pm => 'static', max_children => $workers, rlimit_files => 64 });
+    wait_workers($s, $workers);
+    @c = map { Snap::Fcgi->new($s->{socket}) } 1 .. 60;
+    $_->request($hello, '', keep => 1) for @c;
+    is(scalar(grep { $_->reply(60)->{ended} } @c), 60,
+        "$workers workers, few descriptors: everybody who has asked gets a reply");
+    is(fcgi($s->{socket}, $hello)->{body}, "hello\n", 'and who comes now');
+    unlike(read_file($s->{log}), qr/no descriptor/, 'and there are enough of them');
+    stop_process($s->{pid});
+}
 
 # ---- ends -------------------------------------------------------------------
 
@@ -123,6 +153,20 @@ for my $workers (1, 3) {
     is($Snap::last_status, 0, 'exit 0');
     unlike(read_file($s->{log}), qr/has not finished/, 'nor said to be late');
 }
+
+# Sent when the worker had ended, and the next was not there.
+$s = serve(pool => { pm => 'static', max_children => 1, max_requests => 2 });
+$c = kept($s);
+my ($gone) = wait_workers($s, 1);
+kill 'STOP', $s->{pid};
+is(again($c), "200 hello\n", 'the last request of a worker');
+wait_gone($gone);
+$c->request($hello, '', keep => 1);
+kill 'QUIT', $s->{pid};
+kill 'CONT', $s->{pid};
+is($c->reply(60)->{body}, "hello\n", 'SIGQUIT with no worker: one is started for who has asked');
+ok($c->closes(60), 'and the connection closed');
+ok(wait_for(60, sub { !alive($s->{pid}) }), 'that is the end');
 
 $s = serve(pool => { pm => 'static', max_children => 2, keep_conn => 'off' });
 $c = Snap::Fcgi->new($s->{socket});

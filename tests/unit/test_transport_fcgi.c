@@ -1139,7 +1139,6 @@ static void open_two(struct side *s, struct fcgi **other)
     int type = SOCK_SEQPACKET | SOCK_NONBLOCK;
     assert_int_equal(socketpair(AF_UNIX, type, 0, queue), 0);
     o.queue = queue;
-    assert_int_equal(fcgi_open(&o, other), ERR_RANGE);
     o.max_conns = 64;
     fcgi_close(s->f);
     assert_int_equal(fcgi_open(&o, &s->f), OK);
@@ -1277,11 +1276,116 @@ static void the_last_one_takes_what_is_on_its_way(void **state)
     close_two(other);
 }
 
+/* Its places are taken by some who say nothing: they make room. */
+static void a_full_table_leaves_nobody_in_the_queue(void **state)
+{
+    struct side *s = *state;
+    struct fcgi *other, *first;
+    int fd[64], given[40];
+    open_two(s, &other);
+    first = s->f;
+    s->f = other;
+    for (int i = 0; i < 64; i++)
+        fd[i] = kept_client(s);
+    s->f = first;
+    for (int i = 0; i < 40; i++)
+        given[i] = kept_client(s);
+    fcgi_give(first);
+    s->f = other;
+    assert_int_equal(next(s, 500), ERR_TIMEOUT);
+    for (int i = 0; i < 40; i++) {
+        send_request(given[i], FCGI_KEEP_CONN, "/given", "");
+        serve(s, "/given");
+        expect_end(s, given[i], FCGI_REQUEST_COMPLETE, false);
+        close(given[i]);
+    }
+    for (int i = 0; i < 64; i++)
+        close(fd[i]);
+    s->f = first;
+    close_two(other);
+}
+
+/* The next descriptor shows whether one more is open than before. */
+static int lowest_free(void)
+{
+    int fd = dup(STDERR_FILENO);
+    close(fd);
+    return fd;
+}
+
+static void damaged_messages_in_the_queue_do_no_harm(void **state)
+{
+    struct side *s = *state;
+    struct fcgi *other;
+    int fd, on = 1;
+    union {
+        char bytes[CMSG_SPACE(sizeof fd)];
+        struct cmsghdr align;
+    } a;
+    open_two(s, &other);
+    fd = kept_client(s);
+    int before = lowest_free();
+    /* With credentials before the descriptor, too. */
+    for (int round = 0; round < 2; round++) {
+        for (size_t n = 0; n < 20; n++) {
+            char text[20] = "";
+            struct iovec iov = {text, n};
+            struct msghdr msg = {.msg_iov = &iov,
+                                 .msg_iovlen = 1,
+                                 .msg_control = n < 16 ? a.bytes : NULL,
+                                 .msg_controllen = n < 16 ? sizeof a.bytes : 0};
+            memset(&a, 0, sizeof a);
+            a.align.cmsg_level = SOL_SOCKET;
+            a.align.cmsg_type = SCM_RIGHTS;
+            a.align.cmsg_len = CMSG_LEN(sizeof fd);
+            memcpy(CMSG_DATA(&a.align), &fd, sizeof fd);
+            assert_int_equal(sendmsg(queue[1], &msg, MSG_NOSIGNAL), n);
+            assert_false(fcgi_pending(other));
+        }
+        setsockopt(queue[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+    }
+    assert_int_equal(lowest_free(), before);
+    fcgi_give(s->f);
+    struct fcgi *first = s->f;
+    s->f = other;
+    send_request(fd, FCGI_KEEP_CONN, "/given", "");
+    serve(s, "/given");
+    expect_end(s, fd, FCGI_REQUEST_COMPLETE, false);
+    close(fd);
+    s->f = first;
+    close_two(other);
+}
+
+/* Its socket lives on, and yet nobody else will look into the queue. */
+static void an_ended_queue_is_emptied_by_who_drains(void **state)
+{
+    struct side *s = *state;
+    struct fcgi *other;
+    open_two(s, &other);
+    int fd = kept_client(s), idle = kept_client(s);
+    fcgi_give(s->f);
+    send_request(fd, FCGI_KEEP_CONN, "/left", "");
+    assert_int_equal(shutdown(queue[1], SHUT_WR), 0);
+    struct fcgi *first = s->f;
+    s->f = other;
+    fcgi_drain(s->f, false);
+    serve(s, "/left");
+    assert_int_equal(next(s, 1000), ERR_EOF);
+    expect_end(s, fd, FCGI_REQUEST_COMPLETE, true);
+    receive(s, idle);
+    assert_true(s->got.closed);
+    close(fd);
+    close(idle);
+    s->f = first;
+    close_two(other);
+}
+
 static void the_longest_idle_connection_makes_room(void **state)
 {
     struct side *s = *state;
     int fd[5];
     for (int i = 0; i < 5; i++) {
+        assert_int_equal(next(s, i < 4 ? 1 : 500), ERR_TIMEOUT);
         fd[i] = client();
         send_request(fd[i], FCGI_KEEP_CONN, "/", "");
         serve(s, "/");
@@ -1291,6 +1395,35 @@ static void the_longest_idle_connection_makes_room(void **state)
         assert_int_equal(s->got.closed, i == 0);
         close(fd[i]);
     }
+}
+
+/* Better not kept than closed while a request is on its way. */
+static void who_has_asked_makes_no_room(void **state)
+{
+    struct side *s = *state;
+    int fd[12];
+    for (int i = 0; i < 4; i++)
+        fd[i] = kept_client(s);
+    /* After the last of the table a new one has its turn. */
+    send_request(fd[3], FCGI_KEEP_CONN, "/kept", "");
+    serve(s, "/kept");
+    expect_end(s, fd[3], FCGI_REQUEST_COMPLETE, false);
+    assert_int_equal(next(s, 500), ERR_TIMEOUT);
+    for (int i = 0; i < 12; i++) {
+        if (i >= 4)
+            fd[i] = client();
+        send_request(fd[i], FCGI_KEEP_CONN, "/", "");
+    }
+    for (int i = 0; i < 12; i++)
+        serve(s, "/");
+    int kept = 0;
+    for (int i = 0; i < 12; i++) {
+        receive(s, fd[i]);
+        assert_int_equal(s->got.end, FCGI_REQUEST_COMPLETE);
+        kept += s->got.closed ? 0 : 1;
+        close(fd[i]);
+    }
+    assert_int_equal(kept, 4);
 }
 
 static void without_descriptors_it_waits_and_does_not_spin(void **state)
@@ -1520,7 +1653,11 @@ int main(void)
         T(a_deadline_goes_along),
         T(with_nobody_to_take_they_stay_or_are_closed),
         T(the_last_one_takes_what_is_on_its_way),
+        T(a_full_table_leaves_nobody_in_the_queue),
+        T(damaged_messages_in_the_queue_do_no_harm),
+        T(an_ended_queue_is_emptied_by_who_drains),
         T(the_longest_idle_connection_makes_room),
+        T(who_has_asked_makes_no_room),
         T(without_descriptors_it_waits_and_does_not_spin),
         T(signals_stay_as_they_were),
         T(only_listed_web_servers_may_connect_by_tcp),
