@@ -15,6 +15,8 @@ use Time::HiRes qw(time);
 my @kinds = grep { !server_missing($_) } qw(lighttpd-fastcgi nginx nginx-keep apache-proxy);
 plan(skip_all => 'neither lighttpd nor nginx nor Apache is installed') if !@kinds;
 
+signals_end_it();
+
 # What the client gets when the backend closes before it has said anything.
 my %error = ('lighttpd-fastcgi' => 500, nginx => 502, 'nginx-keep' => 502, 'apache-proxy' => 503);
 

@@ -10,9 +10,7 @@ use Test::More;
 # Workers that die: idle, in a request, in a reply; the others go on, the log
 # says which signal and which request, and another takes the place.
 my $hello = cgi_env(fixture('hello.js'));
-# A sanitizer would make an exit status of them.
-$ENV{ASAN_OPTIONS} = join ':', $ENV{ASAN_OPTIONS} // (),
-    map { "handle_$_=0" } qw(segv abort sigbus sigill sigtrap) if sanitized();
+signals_end_it();
 my $slow = cgi_env(fixture('sleep.js'), QUERY_STRING => '30000',
     HTTP_X_REQUEST_ID => 'the-slow-one');
 my $stream = cgi_env(fixture('trickle.js'));

@@ -26,7 +26,7 @@ our @EXPORT = qw(
     start stop_process alive wait_for wait_port wait_socket
     write_config config_text serve run_program
     cgi cgi_env fcgi http http_send
-    server server_missing find_program sanitized
+    server server_missing find_program sanitized signals_end_it
 );
 
 my $top = abs_path(dirname(__FILE__) . '/../..');
@@ -215,6 +215,14 @@ sub serve {
 
 # Is the program built with sanitizers? They take signals and address space.
 sub sanitized { return ($ENV{SNAPCGI_SANITIZE} // '') ne '' }
+
+# A sanitizer would make an exit status of a signal; not in what starts now.
+sub signals_end_it {
+    return if !sanitized();
+    $ENV{ASAN_OPTIONS} = join ':', $ENV{ASAN_OPTIONS} // (),
+        map { "handle_$_=0" } qw(segv abort sigbus sigill sigtrap);
+    return;
+}
 
 # What a sanitizer build needs to find in any environment.
 sub env_of_tools {

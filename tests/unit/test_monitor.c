@@ -656,6 +656,7 @@ int main(void)
         TEST(without_a_status_page_pools_are_watched),
         TEST(a_word_from_the_supervisor_ends_it),
     };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     if (mkdtemp(dir) == NULL)
         return 1;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
