@@ -103,11 +103,17 @@ enum err run_hook(struct run *r, enum hook which, int32_t arg)
     return realm_hook(r->seat->realm, which, arg, &r->rep);
 }
 
+/*
+ * Looking may take in what has come of the body, and nothing would show that
+ * to who waits for it: so not while somebody does, who is told by reading.
+ */
 static void look_if_gone(struct run *r)
 {
     enum err e = r->spool.err;
-    if (!r->gone && (r->stirred || e == ERR_EOF || e == ERR_ABORTED))
-        r->gone = r->t->ops->gone(r->t);
+    bool broken = e == ERR_EOF || e == ERR_ABORTED;
+    if (r->gone || (!broken && (!r->stirred || awaits_body(r))))
+        return;
+    r->gone = r->t->ops->gone(r->t);
     r->stirred = false;
 }
 

@@ -98,6 +98,21 @@ for my $script (qw(timer body)) {
     }
 }
 
+# Who looks whether there is an abort leaves the body to who waits for it: it
+# comes while the function computes.
+{
+    my $slow = serve(pool => { request_timeout => '60s', body_timeout => '60s' });
+    my $c = Snap::Fcgi->new($slow->{socket});
+    my $bytes = Snap::Fcgi::request_bytes(cgi_env(fixture('readspin.js'),
+        REQUEST_METHOD => 'POST', CONTENT_LENGTH => 10, QUERY_STRING => 1000),
+        '0123456789', keep => 1);
+    $c->put(substr($bytes, 0, -26, ''));
+    select(undef, undef, undef, 0.4);
+    $c->put($bytes);
+    is($c->reply(50)->{body}, "10\n", 'a body that comes while nobody waits');
+    is(stop_process($slow->{pid}), 0, 'SIGTERM: exit 0');
+}
+
 # An abort of another request is not this one's.
 my $c = Snap::Fcgi->new($s->{socket});
 my @parts = parts('whole', 0);

@@ -159,6 +159,8 @@ for my $signal (qw(TERM QUIT)) {
     is($c->reply(20)->{status}, 200, 'KILL: a request in flight is still answered');
     is(scalar(grep { !wait_gone($_, 20) } @w, $m), 0, 'then its processes end');
     ok(-e $s->{socket}, 'the socket is left behind');
+    # A thread of theirs may outlive them for a moment, with all descriptors.
+    wait_for(20, sub { !IO::Socket::UNIX->new(Peer => $s->{socket}) });
     my $t = serve(pool => { %pool, listen => $s->{socket} });
     ok(ask($s->{socket}, $hello, qr/hello/), 'and the successor replaces it');
     is(stop_process($t->{pid}), 0, 'SIGTERM: exit 0');
