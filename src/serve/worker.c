@@ -52,6 +52,7 @@ struct worker {
     uint64_t most;    /* requests, 0 endless */
     uint64_t drained; /* when kept connections are waited for no longer */
     bool last;        /* of those who serve this socket */
+    bool serving;     /* a request */
     bool stop;
     bool failed;
 };
@@ -86,7 +87,8 @@ static void drain(struct worker *w, bool last)
 {
     fcgi_drain(w->fcgi, last);
     w->last = w->last || last;
-    slot_set(w->slot, SLOT_STOPPING);
+    if (!w->serving) /* else the log would not know what it ends with */
+        slot_set(w->slot, SLOT_STOPPING);
     if (w->drained == 0)
         w->drained = clock_mono() + w->config.request_timeout;
 }
@@ -243,10 +245,12 @@ static void serve(struct worker *w)
         enum err e = fcgi_next(w->fcgi, until, w->wake_fd, &t);
         if (e == OK) {
             give_kept(w);
+            w->serving = true;
             if (!answers_itself(w, t)) {
                 handler_run(&w->handler, t);
                 w->served++; /* pages of its own wear nothing out */
             }
+            w->serving = false;
             slot_set(w->slot, w->drained != 0 ? SLOT_STOPPING : SLOT_IDLE);
             /* The web server was woken on this processor: let it take the
              * reply away before the next context is made. */
