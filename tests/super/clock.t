@@ -106,7 +106,7 @@ for my $case (['/sleep.js', $sleeps, 4000 * $limit], ['/spin.js', "$dir/spin.js"
     ok(wait_for(20, sub { monitor_of($s) }), 'the monitor is there');
     my @all = ($s->{pid}, @w, monitor_of($s));
     ok(ask($s->{socket}, cgi_env($hellos), qr/hello/), 'it serves');
-    ok(stop(@all), 'all are stopped');
+    ok(stop(@all), 'all are stopped') or diag(read_file($s->{log}));
     my @c = map { begin_request($s->{socket}, cgi_env($hellos)) } 1 .. 2;
     select undef, undef, undef, $limit + 1;
     # The workers before who could miss them.
@@ -131,7 +131,7 @@ for my $case (['/sleep.js', $sleeps, 4000 * $limit], ['/spin.js', "$dir/spin.js"
     for my $round (1 .. 3) {
         my @c = map { begin_request($s->{socket}, cgi_env($hellos)) } 1 .. 12;
         $_->reply(60) for @c;
-        ok(stop(@w), 'all are stopped');
+        ok(stop(@w), 'all are stopped') or diag(read_file($s->{log}));
         select undef, undef, undef, $limit + 0.5;
         kill 'CONT', @w;
         @c = map { begin_request($s->{socket}, cgi_env($hellos)) } 1 .. 24;
