@@ -131,9 +131,10 @@ static int read_config(const char *path, struct config *config)
 
 /*
  * The installation's own image when it is there and fits, else the one in
- * this program; one of ours that does not fit is a broken build.
+ * this program; one of ours that does not fit is a broken build. aloud: to
+ * stderr and not to the log.
  */
-static const struct image *choose(bool aloud)
+static const struct image *choose_image(bool aloud)
 {
     static struct image image;
     char path[PATH_MAX];
@@ -162,11 +163,6 @@ static const struct image *choose(bool aloud)
     return &image;
 }
 
-static const struct image *choose_image(void)
-{
-    return choose(false);
-}
-
 /* ---- started by a web server ------------------------------------------- */
 
 static bool is_cgi(void)
@@ -182,7 +178,7 @@ _Noreturn static void run_cgi(void)
     struct config config;
     int result = read_config(config_path(NULL), &config);
     timing_mark("config");
-    const struct image *image = result == EX_OK ? choose_image() : NULL;
+    const struct image *image = result == EX_OK ? choose_image(false) : NULL;
     timing_mark("image");
     if (image != NULL)
         oneshot_run(&config, image);
@@ -208,7 +204,7 @@ static struct pool_config *pool_of(struct config *config,
 static int work(const struct child_place *place)
 {
     struct worker_setup setup = {.pool = place->config,
-                                 .image = choose_image(),
+                                 .image = choose_image(false),
                                  .listen_fd = place->listen_fd,
                                  .watch_every = WORKER_WATCH_EVERY,
                                  .place = place};
@@ -217,7 +213,7 @@ static int work(const struct child_place *place)
 
 static bool can_work(void)
 {
-    return choose(true) != NULL; /* who tests is at the terminal */
+    return choose_image(true) != NULL; /* who tests is at the terminal */
 }
 
 static int supervise(struct config *config, const struct options *o,
@@ -277,7 +273,7 @@ static int run_fcgi(const struct options *o, int listen_fd, bool serve)
         return supervise(&config, o, pool, listen_fd);
     }
     struct worker_setup setup = {.pool = pool,
-                                 .image = choose_image(),
+                                 .image = choose_image(false),
                                  .listen_fd = listen_fd,
                                  .watch_every = WORKER_WATCH_EVERY};
     return setup.image != NULL ? worker_run(&setup) : EX_SOFTWARE;
@@ -298,7 +294,7 @@ static int run_serve(const struct options *o)
 
 static int run_dev(const struct options *o)
 {
-    const struct image *image = choose_image();
+    const struct image *image = choose_image(false);
     return image != NULL ? dev_run(o->file, (unsigned)o->port, image)
                          : EX_SOFTWARE;
 }
@@ -342,7 +338,7 @@ static int run_check(const struct options *o)
 static int run_version(const struct options *o)
 {
     (void)o;
-    const struct image *image = choose_image();
+    const struct image *image = choose_image(false);
     printf("snapcgi %s\nV8 %s (%s)\nimage %s\n", PACKAGE_VERSION,
            engine_version(), V8_SUPPLY, image != NULL ? image->id : "none");
     return image != NULL ? EX_OK : EX_SOFTWARE;

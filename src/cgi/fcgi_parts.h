@@ -34,9 +34,6 @@ struct fcgi {
     bool emptying; /* draining, but who waits is accepted first */
 };
 
-/* Connections in one message from process to process. */
-#define FCGI_PASSED_AT_ONCE 32u
-
 /* Is there room for a message of connections, and somebody to serve them? */
 bool fcgi_takes(struct fcgi *f);
 /* Takes one message of connections out of the queue. False: there is none. */

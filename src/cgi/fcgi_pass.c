@@ -6,25 +6,16 @@
  * them read: with one of them idle it is served at once, and no connection
  * that the web server counts on has to be closed.
  */
-#include "base/clock.h"
 #include "base/log.h"
+#include "base/pass.h"
 #include "cgi/fcgi_parts.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* What goes over beside each descriptor. */
 struct passed {
     uint64_t since;
     uint64_t deadline;
-};
-
-union ancillary {
-    char bytes[CMSG_SPACE(FCGI_PASSED_AT_ONCE * sizeof(int))];
-    struct cmsghdr align;
 };
 
 /* Nothing of it is here but its descriptor. */
@@ -37,32 +28,22 @@ static bool movable(const struct fcgi_conn *c)
 
 static bool give(int to, struct fcgi_conn *const *conns, size_t n)
 {
-    struct passed what[FCGI_PASSED_AT_ONCE];
-    union ancillary a;
-    struct iovec iov = {what, n * sizeof(what[0])};
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = a.bytes,
-                         .msg_controllen = CMSG_SPACE(n * sizeof(int))};
-    memset(&a, 0, sizeof a);
-    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(n * sizeof(int));
+    struct passed what[PASS_MOST];
+    int fds[PASS_MOST];
     for (size_t i = 0; i < n; i++) {
         what[i] = (struct passed){conns[i]->since, conns[i]->deadline};
-        memcpy(CMSG_DATA(c) + i * sizeof(int), &conns[i]->fd, sizeof(int));
+        fds[i] = conns[i]->fd;
     }
-    return sendmsg(to, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+    return pass_send(to, what, n * sizeof what[0], fds, n) >= 0;
 }
 
 void fcgi_give(struct fcgi *f)
 {
-    struct fcgi_conn *some[FCGI_PASSED_AT_ONCE];
+    struct fcgi_conn *some[PASS_MOST];
     size_t i = 0;
     while (f->give_fd >= 0 && i < f->size) {
         size_t n = 0;
-        for (; i < f->size && n < FCGI_PASSED_AT_ONCE; i++)
+        for (; i < f->size && n < PASS_MOST; i++)
             if (f->conns[i] != NULL && movable(f->conns[i]))
                 some[n++] = f->conns[i];
         /* The queue is full, or nobody reads it any more: they stay. */
@@ -70,30 +51,6 @@ void fcgi_give(struct fcgi *f)
             return;
         for (size_t k = 0; k < n; k++)
             fcgi_drop(f, some[k], false);
-    }
-}
-
-/* Of descriptors that nothing was told about none stays open. */
-static void adopt(struct fcgi *f, struct msghdr *msg, const struct passed *what,
-                  size_t told)
-{
-    size_t at = 0;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL;
-         c = CMSG_NXTHDR(msg, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-            continue;
-        size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < n; i++, at++) {
-            int fd;
-            memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof fd);
-            if (at >= told) {
-                close(fd);
-                continue;
-            }
-            struct fcgi_conn *conn = fcgi_hold(f, fd);
-            conn->since = what[at].since;
-            conn->deadline = what[at].deadline;
-        }
     }
 }
 
@@ -113,23 +70,29 @@ bool fcgi_takes(struct fcgi *f)
 
 bool fcgi_take(struct fcgi *f)
 {
-    struct passed what[FCGI_PASSED_AT_ONCE];
-    union ancillary a;
-    struct iovec iov = {what, sizeof what};
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = a.bytes,
-                         .msg_controllen = sizeof a.bytes};
-    ssize_t got = recvmsg(f->take_fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    struct passed what[PASS_MOST];
+    int fds[PASS_MOST];
+    size_t count;
+    bool cut;
+    ssize_t got =
+        pass_receive(f->take_fd, what, sizeof what, fds, &count, &cut);
     if (got < 0)
         return false;
     /* Without a byte it is the end, or a message that no worker of sound
      * mind has sent. */
     if (got == 0 && fcgi_queue_ended(f))
         f->take_fd = -1;
-    if ((msg.msg_flags & MSG_CTRUNC) != 0)
+    if (cut)
         log_warn("FastCGI: no descriptor for a kept connection, which is "
                  "closed: raise rlimit_files");
-    adopt(f, &msg, what, (size_t)got / sizeof what[0]);
+    for (size_t i = 0; i < count; i++) {
+        if (i >= (size_t)got / sizeof what[0]) {
+            close(fds[i]); /* nothing was told about it */
+            continue;
+        }
+        struct fcgi_conn *c = fcgi_hold(f, fds[i]);
+        c->since = what[i].since;
+        c->deadline = what[i].deadline;
+    }
     return f->take_fd >= 0;
 }

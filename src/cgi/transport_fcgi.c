@@ -4,6 +4,7 @@
 #include "cgi/transport_fcgi.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/pass.h"
 #include "cgi/fcgi_parts.h"
 
 #include <errno.h>
@@ -399,7 +400,7 @@ enum err fcgi_open(const struct fcgi_options *o, struct fcgi **out)
     f->peers = peers;
     /* A pair's two lengths are 8 bytes at most. */
     f->max_head = o->max_param_bytes + 8 * o->max_params;
-    f->size = o->max_conns + FCGI_PASSED_AT_ONCE;
+    f->size = o->max_conns + PASS_MOST;
     f->conns = xalloc(f->size * sizeof *f->conns);
     f->poll = xalloc((f->size + 3) * sizeof *f->poll);
     f->places = xalloc((f->size + 1) * sizeof *f->places);

@@ -4,7 +4,6 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../tap";
 use IO::Select;
-use IO::Socket::INET;
 use Snap;
 use Super;
 use Test::More;
@@ -19,15 +18,6 @@ signals_end_it();
 
 # What the client gets when the backend closes before it has said anything.
 my %error = ('lighttpd-fastcgi' => 500, nginx => 502, 'nginx-keep' => 502, 'apache-proxy' => 503);
-
-sub ask_http {
-    my ($port, $path) = @_;
-    my $c = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Timeout => 10)
-        or die "connect: $!";
-    print $c "GET $path HTTP/1.1\r\nHost: 127.0.0.1:$port\r\nConnection: close\r\n\r\n";
-    $c->flush;
-    return $c;
-}
 
 # Reads until it ends, or until the text is like that.
 sub read_reply {

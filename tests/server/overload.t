@@ -15,13 +15,9 @@ my @kinds = grep { !server_missing($_) } qw(lighttpd-fastcgi nginx nginx-keep ap
 plan(skip_all => 'neither lighttpd nor nginx nor Apache is installed') if !@kinds;
 
 # A request by HTTP that is under way: its socket and what came.
-sub ask_http {
+sub waiting {
     my ($port, $path) = @_;
-    my $c = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Timeout => 10)
-        or die "connect: $!";
-    print $c "GET $path HTTP/1.1\r\nHost: 127.0.0.1:$port\r\nConnection: close\r\n\r\n";
-    $c->flush;
-    return { socket => $c, got => '' };
+    return { socket => ask_http($port, $path), got => '' };
 }
 
 # Reads all that comes until so many are done or time is up; gives the done.
@@ -68,9 +64,9 @@ for my $kind (@kinds) {
         queue_limit => 3, retry_after => '7s', request_timeout => '10m',
         fetch_allow => '127.0.0.1' });
     is(http($s->{port}, 'GET', '/hello.js')->{body}, "hello\n", "$kind: it serves");
-    my @busy = map { ask_http($s->{port}, '/hold.js') } 1, 2;
+    my @busy = map { waiting($s->{port}, '/hold.js') } 1, 2;
     my @held = (held(), held());
-    my @more = map { ask_http($s->{port}, '/hello.js') } 1 .. 12;
+    my @more = map { waiting($s->{port}, '/hello.js') } 1 .. 12;
     my @away = done(\@more, 9, 60);
     is(scalar @away, 9, "$kind: who is over queue_limit has an answer while workers are busy");
     is(join(',', map { $_->{status} } @away), join(',', map { 503 } @away), "$kind: 503");
@@ -100,7 +96,7 @@ for my $kind (@kinds) {
 for my $kind (@kinds) {
     my $s = server($kind, root => $root, pool => { pm => 'static', max_children => 1, 'listen.backlog' => 4 });
     is(http($s->{port}, 'GET', '/hello.js')->{body}, "hello\n", "$kind, a short backlog: it serves");
-    my @all = map { ask_http($s->{port}, '/sleep.js?300') } 1 .. 16;
+    my @all = map { waiting($s->{port}, '/sleep.js?300') } 1 .. 16;
     my @got = done(\@all, 16, 120);
     is(scalar @got, 16, "$kind: everybody has an answer");
     is(join(',', grep { !/^(200|50[0234])$/ } map { $_->{status} } @got), '',

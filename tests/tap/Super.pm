@@ -12,7 +12,7 @@ use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(
     children workers monitor_of wait_workers wait_gone gone log_has log_like
-    begin_request ask load_start load_stop ctl
+    begin_request ask ask_http load_start load_stop ctl
     serve_with_status figures private_mounts
 );
 
@@ -84,6 +84,16 @@ sub ask {
     my ($socket, $env, $like) = @_;
     my $r = eval { fcgi($socket, $env, seconds => 60) };
     return $r && $r->{ended} && $r->{status} == 200 && $r->{body} =~ $like;
+}
+
+# One by HTTP, on a connection that ends with the reply: its socket.
+sub ask_http {
+    my ($port, $path) = @_;
+    my $c = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Timeout => 10)
+        or die "connect: $!";
+    print $c "GET $path HTTP/1.1\r\nHost: 127.0.0.1:$port\r\nConnection: close\r\n\r\n";
+    $c->flush;
+    return $c;
 }
 
 # Requests one after the other from several processes until load_stop, which

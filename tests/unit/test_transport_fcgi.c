@@ -1152,6 +1152,13 @@ static void close_two(struct fcgi *other)
     close(queue[1]);
 }
 
+static void expect_closed(struct side *s, int fd)
+{
+    receive(s, fd);
+    assert_true(s->got.closed);
+    close(fd);
+}
+
 static int kept_client(struct side *s)
 {
     int fd = client();
@@ -1222,9 +1229,7 @@ static void a_deadline_goes_along(void **state)
     struct fcgi *first = s->f;
     s->f = other;
     assert_int_equal(next(s, 1000), ERR_TIMEOUT);
-    receive(s, fd);
-    assert_true(s->got.closed);
-    close(fd);
+    expect_closed(s, fd);
     s->f = first;
     close_two(other);
 }
@@ -1246,10 +1251,8 @@ static void with_nobody_to_take_they_stay_or_are_closed(void **state)
     serve(s, "/end");
     assert_int_equal(next(s, 1000), ERR_EOF);
     expect_end(s, fd, FCGI_REQUEST_COMPLETE, true);
-    receive(s, idle);
-    assert_true(s->got.closed);
+    expect_closed(s, idle);
     close(fd);
-    close(idle);
     close_two(other);
 }
 
@@ -1268,10 +1271,8 @@ static void the_last_one_takes_what_is_on_its_way(void **state)
     serve(s, "/left");
     expect_end(s, fd, FCGI_REQUEST_COMPLETE, true);
     assert_int_equal(next(s, 1000), ERR_EOF);
-    receive(s, idle);
-    assert_true(s->got.closed);
+    expect_closed(s, idle);
     close(fd);
-    close(idle);
     s->f = first;
     close_two(other);
 }
@@ -1372,10 +1373,8 @@ static void an_ended_queue_is_emptied_by_who_drains(void **state)
     serve(s, "/left");
     assert_int_equal(next(s, 1000), ERR_EOF);
     expect_end(s, fd, FCGI_REQUEST_COMPLETE, true);
-    receive(s, idle);
-    assert_true(s->got.closed);
+    expect_closed(s, idle);
     close(fd);
-    close(idle);
     s->f = first;
     close_two(other);
 }
