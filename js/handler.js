@@ -9,6 +9,7 @@ const { brand, expose, isObject, requireArgs, toDictionary } = use("webidl");
 const { domError } = use("exception");
 const { Event, fire, hasListener, reportException } = use("events");
 const { hookTimers } = use("timers");
+const { forgetOrigin } = use("performance");
 const { inspect } = use("console");
 const { acquire, cancel, cancelReader, discard, isUint8Array, readChunks } =
     use("streams");
@@ -335,8 +336,12 @@ const hooks = {
     handled: (promise, reason) =>
         native.used("error_events")?.handled(promise, reason),
     fetch: (id) => native.use("fetch").onNews(id),
-    wasm: (id, source) => native.use("wasm").onSource(id, source)
+    wasm: (id, source) => native.use("wasm").onSource(id, source),
+    keep() {
+        env = undefined; // may be another, and holds secrets
+        forgetOrigin();
+    }
 };
 native.setHooks([hooks.app, hooks.request, hooks.timers, hooks.readable,
     hooks.writable, hooks.abort, hooks.end, hooks.rejected, hooks.handled,
-    hooks.fetch, hooks.wasm]);
+    hooks.fetch, hooks.wasm, hooks.keep]);

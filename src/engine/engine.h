@@ -24,7 +24,9 @@ struct realm;  /* a context in it */
 enum engine_mode {
     ENGINE_ONESHOT,  /* one request and exit: the image's own hash seed */
     ENGINE_RESIDENT, /* many requests: a new hash seed at each start */
-    ENGINE_BUILD     /* makes an image: a new hash seed goes into it */
+    /* Can be written as an image: no optimised code, no WebAssembly, no
+     * SharedArrayBuffer; V8 gives such an isolate none. A new hash seed. */
+    ENGINE_BUILD
 };
 
 struct engine_setup {
@@ -163,6 +165,7 @@ enum hook {
     HOOK_HANDLED,  /* (promise, reason): handled after HOOK_REJECTED */
     HOOK_FETCH,    /* (id): a subrequest has news */
     HOOK_WASM,     /* (id, source): WebAssembly's streaming functions */
+    HOOK_KEEP,     /* (): forget what is not to be in an image */
     HOOK_COUNT
 };
 
@@ -192,5 +195,14 @@ typedef enum err warm_fn(struct realm *r, struct report *rep);
  * Anything wrong, use() of a later name too, is ERR_SCRIPT with a sentence.
  */
 enum err engine_snapshot(warm_fn *warm, void **out, size_t *n, struct why *why);
+
+/*
+ * The realm, its application in it, as a snapshot in malloc'd bytes (taken by
+ * the caller). The process must be in ENGINE_BUILD, the realm REALM_READY and
+ * without a request, and no other realm in the engine. What an image cannot
+ * hold is ERR_SCRIPT with a sentence, and the realm can go on; realm_unkept()
+ * says more. After OK, nothing of the engine may be used.
+ */
+enum err realm_write(struct realm *r, void **out, size_t *n, struct why *why);
 
 #endif

@@ -25,6 +25,7 @@ extern "C" {
 static const size_t heap_headroom = size_t{256} << 20;
 
 static std::unique_ptr<v8::Platform> platform;
+static enum engine_mode mode;
 static void (*fatal_words)(const char *what);
 
 /* ---- process ----------------------------------------------------------- */
@@ -79,7 +80,7 @@ static void out_of_memory(const char *where, bool heap)
     dead("out of memory (operator new)");
 }
 
-static const char *mode_flags(enum engine_mode mode)
+static const char *mode_flags(void)
 {
     switch (mode) {
     case ENGINE_ONESHOT:
@@ -88,7 +89,7 @@ static const char *mode_flags(enum engine_mode mode)
     case ENGINE_RESIDENT:
         return "--rehash-snapshot";
     case ENGINE_BUILD:
-        return "--single-threaded --rehash-snapshot";
+        return "--single-threaded --rehash-snapshot --no-flush-bytecode";
     }
     return "";
 }
@@ -96,11 +97,12 @@ static const char *mode_flags(enum engine_mode mode)
 void engine_start(const struct engine_setup *setup)
 {
     must(platform == nullptr);
+    mode = setup->mode;
     natives_flatten(setup->tables);
     fatal_words = setup->fatal;
     std::set_new_handler(no_memory);
     v8::V8::SetEntropySource(entropy);
-    v8::V8::SetFlagsFromString(mode_flags(setup->mode));
+    v8::V8::SetFlagsFromString(mode_flags());
 #if V8_MAJOR_VERSION >= 13
     /* A loop that it unrolls may lose its interrupt check: then nothing ends
      * it, neither engine_terminate() nor the heap limit. */
@@ -110,7 +112,7 @@ void engine_start(const struct engine_setup *setup)
     /* import ... assert { type: "json" }; later engines have `with`. */
     v8::V8::SetFlagsFromString("--harmony-import-assertions");
 #endif
-    platform = setup->mode == ENGINE_RESIDENT
+    platform = mode == ENGINE_RESIDENT
                    ? v8::platform::NewDefaultPlatform(1)
                    : v8::platform::NewSingleThreadedDefaultPlatform();
     v8::V8::InitializePlatform(platform.get());
@@ -244,7 +246,12 @@ enum err engine_new(const struct image *image,
     if (limits->heap != 0)
         params.constraints.ConfigureDefaultsFromHeapSize(0, limits->heap);
     e->isolate = v8::Isolate::Allocate();
-    v8::Isolate::Initialize(e->isolate, params);
+    e->creator = nullptr;
+    e->loaded = image->kind != IMAGE_API && e->blob.data != nullptr;
+    if (mode == ENGINE_BUILD)
+        snapshot_begin(e, params);
+    else
+        v8::Isolate::Initialize(e->isolate, params);
     e->isolate->SetMicrotasksPolicy(v8::MicrotasksPolicy::kExplicit);
     e->isolate->SetFatalErrorHandler(fatal_error);
     e->isolate->SetOOMErrorHandler(out_of_memory);

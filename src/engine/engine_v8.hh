@@ -17,7 +17,7 @@ extern "C" {
 }
 
 /* Slots of a context's embedder data; 0 is the inspector's by custom. */
-enum { SLOT_REALM = 1, SLOT_HOOKS = 2, SLOT_FILES = 3 };
+enum { SLOT_REALM = 1, SLOT_HOOKS = 2, SLOT_FILES = 3, SLOT_ERROR = 4 };
 
 /* The files of js/ compiled, by index; empty until one is. */
 typedef std::vector<v8::Global<v8::UnboundScript>> Scripts;
@@ -53,7 +53,10 @@ struct engine {
     std::atomic<unsigned> stack_depth{0};
     std::atomic<engine_stack_fn *> stack_fn{nullptr};
     std::vector<struct realm *> realms;
-    Scripts scripts; /* of lazy files */
+    Scripts scripts;              /* of lazy files */
+    bool loaded;                  /* the image has an application */
+    v8::SnapshotCreator *creator; /* with ENGINE_BUILD, else nullptr */
+    size_t handles;               /* bytes of V8's own global handles */
 };
 
 struct module_entry {
@@ -78,6 +81,7 @@ struct realm {
     v8::Global<v8::Promise> loading;   /* the evaluation of the application */
     v8::Global<v8::Value> application; /* namespace, undefined if classic */
     std::vector<module_entry> modules;
+    bool recalled; /* modules of the image are among them */
     std::vector<rejection> rejections;
     /* Compilations that wait for bytes, by number; see engine_v8_wasm.cc. */
     std::vector<std::shared_ptr<v8::WasmStreaming>> streamings;
@@ -134,6 +138,12 @@ struct Entered {
 /* Runs what V8 itself has to do on this thread. */
 void engine_pump(struct engine *e);
 
+/* engine_v8_snapshot.cc */
+/* Makes the isolate one that can be written. */
+void snapshot_begin(struct engine *e, const v8::Isolate::CreateParams &params);
+/* What V8 leaves out of such isolates and adds to others. */
+void snapshot_complete(struct realm *r, v8::Local<v8::Context> context);
+
 /* engine_v8_realm.cc */
 struct realm *realm_adopt(struct engine *e, v8::Local<v8::Context> context);
 /* nullptr before it has one, and when that is over. */
@@ -173,6 +183,12 @@ extern const struct native files_natives[];
 
 /* engine_v8_module.cc */
 void modules_install(v8::Isolate *isolate);
+/* Callbacks that an image may hold; 0 ends. */
+extern const intptr_t modules_references[];
+/* Can its modules be in an image? Then the whole map is in memory. */
+enum err modules_check(struct realm *r, struct why *why);
+/* They become data of the context; the map is empty then. */
+void modules_keep(struct realm *r, v8::Local<v8::Context> context);
 
 /* engine_v8_value.cc: natives that look into values; first table of all. */
 extern const struct native value_natives[];

@@ -50,6 +50,8 @@ const intptr_t *engine_references(void)
     if (references.empty()) {
         references.push_back(reinterpret_cast<intptr_t>(trampoline));
         references.push_back(reinterpret_cast<intptr_t>(lazy_value));
+        for (const intptr_t *p = modules_references; *p != 0; p++)
+            references.push_back(*p);
         for (size_t i = 0; i < js_files_count; i++) {
             texts.emplace_back(js_files[i]);
             references.push_back(reinterpret_cast<intptr_t>(&texts[i]));

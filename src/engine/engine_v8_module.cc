@@ -76,8 +76,11 @@ static bool fetch_source(struct realm *r, const char *specifier,
 
 /* ---- the module map (HTML 8.1.3.8) ------------------------------------- */
 
+static void recall(struct realm *r);
+
 static module_entry *entry_by_path(struct realm *r, const std::string &path)
 {
+    recall(r);
     for (module_entry &entry : r->modules)
         if (entry.path == path)
             return &entry;
@@ -87,6 +90,7 @@ static module_entry *entry_by_path(struct realm *r, const std::string &path)
 static module_entry *entry_by_module(struct realm *r,
                                      v8::Local<v8::Module> module)
 {
+    recall(r);
     for (module_entry &entry : r->modules)
         if (entry.hash == module->GetIdentityHash() && entry.module == module)
             return &entry;
@@ -103,6 +107,65 @@ static void remember(struct realm *r, const char *path,
     if (!json.IsEmpty())
         entry.json.Reset(r->engine->isolate, json);
     r->modules.push_back(std::move(entry));
+}
+
+/*
+ * An image has the map as data of its context: the paths, then the modules.
+ * It is looked at when an import() or import.meta asks.
+ */
+static void recall(struct realm *r)
+{
+    v8::Isolate *isolate = r->engine->isolate;
+    v8::Local<v8::Context> context = r->context.Get(isolate);
+    v8::Local<v8::Array> paths;
+    if (r->recalled)
+        return;
+    r->recalled = true;
+    if (!context->GetDataFromSnapshotOnce<v8::Array>(0).ToLocal(&paths))
+        return;
+    for (uint32_t i = 0; i < paths->Length(); i++) {
+        v8::Local<v8::Module> module;
+        v8::Local<v8::Value> path = paths->Get(context, i).ToLocalChecked();
+        if (context->GetDataFromSnapshotOnce<v8::Module>(i + 1).ToLocal(
+                &module))
+            remember(r, utf8(isolate, path).c_str(), module,
+                     v8::Local<v8::Value>());
+    }
+}
+
+enum err modules_check(struct realm *r, struct why *why)
+{
+    v8::Isolate *isolate = r->engine->isolate;
+    recall(r);
+#if V8_MAJOR_VERSION < 12
+    /* It ends the process when a function closes over a module's scope. */
+    if (!r->modules.empty())
+        return why_set(why, ERR_SCRIPT,
+                       "V8 %s cannot keep ES modules in an image (%s): make "
+                       "one classic script of the application",
+                       v8::V8::GetVersion(), r->modules[0].path.c_str());
+#endif
+    for (module_entry &entry : r->modules) {
+        v8::Module::Status status = entry.module.Get(isolate)->GetStatus();
+        if (status != v8::Module::kEvaluated && status != v8::Module::kErrored)
+            return why_set(why, ERR_SCRIPT,
+                           "the module %s is still being evaluated",
+                           entry.path.c_str());
+    }
+    return OK;
+}
+
+void modules_keep(struct realm *r, v8::Local<v8::Context> context)
+{
+    v8::Isolate *isolate = r->engine->isolate;
+    std::vector<v8::Local<v8::Value>> paths;
+    for (module_entry &entry : r->modules)
+        paths.push_back(text(isolate, entry.path.c_str()));
+    r->engine->creator->AddData(
+        context, v8::Array::New(isolate, paths.data(), paths.size()));
+    for (module_entry &entry : r->modules)
+        r->engine->creator->AddData(context, entry.module.Get(isolate));
+    r->modules.clear();
 }
 
 static v8::MaybeLocal<v8::Value> json_evaluate(v8::Local<v8::Context> context,
@@ -300,6 +363,10 @@ void modules_install(v8::Isolate *isolate)
     isolate->SetHostInitializeImportMetaObjectCallback(import_meta);
 }
 
+const intptr_t modules_references[] = {
+    reinterpret_cast<intptr_t>(give_namespace),
+    reinterpret_cast<intptr_t>(json_evaluate), 0};
+
 /* ---- an application ---------------------------------------------------- */
 
 static bool has_exports(v8::Local<v8::Context> context,
@@ -342,6 +409,7 @@ static enum err run_classic(struct realm *r, v8::Local<v8::Context> context,
     v8::Isolate *isolate = r->engine->isolate;
     v8::TryCatch caught(isolate);
     r->state = REALM_FAILED;
+    r->modules.clear();
     if (script->Run(context).IsEmpty())
         return realm_threw(r, caught, rep);
     r->application.Reset(isolate, v8::Undefined(isolate));
@@ -404,9 +472,11 @@ static enum err load(struct realm *r, v8::Local<v8::Context> context,
 enum err realm_load(struct realm *r, const struct loader *loader,
                     const char *specifier, struct report *rep)
 {
+    r->loader = loader;
+    if (r->state == REALM_READY) /* the image has it */
+        return OK;
     must(r->state == REALM_EMPTY);
     Entered in(r);
-    r->loader = loader;
     return load(r, in.context, specifier, rep);
 }
 

@@ -37,7 +37,8 @@ struct realm *realm_adopt(struct engine *e, v8::Local<v8::Context> context)
     r->engine = e;
     r->host = nullptr;
     r->loader = nullptr;
-    r->state = REALM_EMPTY;
+    r->state = e->loaded ? REALM_READY : REALM_EMPTY;
+    r->recalled = !e->loaded;
     r->context.Reset(e->isolate, context);
     context->SetAlignedPointerInEmbedderData(SLOT_REALM, r);
     e->realms.push_back(r);
@@ -61,6 +62,8 @@ enum err realm_new(struct engine *e, void *host, struct realm **out)
     }
     *out = realm_adopt(e, context);
     realm_set_host(*out, host);
+    if (e->loaded || e->creator != nullptr)
+        snapshot_complete(*out, context);
     return OK;
 }
 

@@ -33,6 +33,178 @@ static enum err warm_up(v8::Isolate *isolate, Scripts *scripts,
     return e;
 }
 
+/* ---- an isolate that can be written ------------------------------------ */
+
+static size_t handles_used(v8::Isolate *isolate)
+{
+    v8::HeapStatistics heap;
+    isolate->GetHeapStatistics(&heap);
+    return heap.used_global_handles_size();
+}
+
+/* What one more handle adds to that. */
+static size_t handle_size(v8::Isolate *isolate)
+{
+    v8::HandleScope handles(isolate);
+    size_t before = handles_used(isolate);
+    v8::Global<v8::Value> one(isolate, v8::Undefined(isolate));
+    return handles_used(isolate) - before;
+}
+
+void snapshot_begin(struct engine *e, const v8::Isolate::CreateParams &params)
+{
+#if V8_MAJOR_VERSION >= 12
+    e->creator = new v8::SnapshotCreator(e->isolate, params);
+#else
+    e->creator =
+        new v8::SnapshotCreator(e->isolate, params.external_references,
+                                e->blob.data != nullptr ? &e->blob : nullptr);
+#endif
+    e->handles = handles_used(e->isolate);
+}
+
+/* Those that the engine itself holds. */
+static size_t handles_own(const struct realm *r)
+{
+    size_t n = 1 + !r->loading.IsEmpty() + !r->application.IsEmpty();
+    for (const module_entry &entry : r->modules)
+        n += 1 + !entry.json.IsEmpty();
+    for (const v8::Global<v8::UnboundScript> &script : r->engine->scripts)
+        n += !script.IsEmpty();
+    return n + 2 * r->rejections.size();
+}
+
+/*
+ * Error.stackTraceLimit is none of the things a snapshot has: V8 adds it to
+ * each context made of one, and ends the process when it is there already. So
+ * it is taken away and put back. What Error is, the application may change:
+ * SLOT_ERROR has [Error, a limit other than V8's].
+ */
+static const int stack_limit = 10; /* of V8 */
+
+static v8::Local<v8::Object> error_slot(v8::Local<v8::Context> context,
+                                        uint32_t part)
+{
+    return context->GetEmbedderData(SLOT_ERROR)
+        .As<v8::Array>()
+        ->Get(context, part)
+        .ToLocalChecked()
+        .As<v8::Object>();
+}
+
+void snapshot_complete(struct realm *r, v8::Local<v8::Context> context)
+{
+    v8::Isolate *isolate = r->engine->isolate;
+    v8::Context::Scope inside(context);
+    v8::Local<v8::String> name = text(isolate, "stackTraceLimit");
+    v8::Local<v8::Value> limit = v8::Integer::New(isolate, stack_limit);
+    if (!r->engine->loaded) {
+        v8::Local<v8::Value> parts[] = {
+            context->Global()
+                ->Get(context, text(isolate, "Error"))
+                .ToLocalChecked(),
+            limit};
+        context->SetEmbedderData(SLOT_ERROR, v8::Array::New(isolate, parts, 2));
+    } else {
+        limit = error_slot(context, 1);
+        if (r->engine->creator == nullptr && limit->IsInt32() &&
+            limit.As<v8::Int32>()->Value() == stack_limit)
+            return;
+    }
+    error_slot(context, 0)
+        ->CreateDataProperty(context, name, limit)
+        .FromMaybe(false);
+}
+
+static enum err stack_limit_take(struct realm *r,
+                                 v8::Local<v8::Context> context,
+                                 struct why *why)
+{
+    v8::Isolate *isolate = r->engine->isolate;
+    v8::Local<v8::String> name = text(isolate, "stackTraceLimit");
+    v8::Local<v8::Object> error = error_slot(context, 0);
+    v8::Local<v8::Value> limit;
+    if (!error->GetRealNamedProperty(context, name).ToLocal(&limit))
+        limit = v8::Undefined(isolate);
+    if (!error->Delete(context, name).FromMaybe(false))
+        return why_set(why, ERR_SCRIPT,
+                       "the application has frozen Error, so that V8 could "
+                       "not add Error.stackTraceLimit to a copy: leave Error "
+                       "as it is, or set it up in the first request");
+    context->GetEmbedderData(SLOT_ERROR)
+        .As<v8::Array>()
+        ->Set(context, 1, limit)
+        .Check();
+    return OK;
+}
+
+/* What waits to be collected is no reason to refuse. */
+static void collect(struct realm *r)
+{
+    for (int i = 0; i < 2; i++) {
+        r->engine->isolate->LowMemoryNotification();
+        engine_pump(r->engine);
+        realm_checkpoint(r);
+    }
+}
+
+static enum err check(struct realm *r, v8::Local<v8::Context> context,
+                      struct why *why)
+{
+    v8::Isolate *isolate = r->engine->isolate;
+    enum err e = realm_call_hook(r, HOOK_KEEP, 0, nullptr, nullptr);
+    if (e != OK)
+        return why_set(why, e, "JavaScript was ended");
+    collect(r);
+    if ((e = modules_check(r, why)) != OK)
+        return e;
+    size_t own = handles_own(r) * handle_size(isolate);
+    if (handles_used(isolate) > r->engine->handles + own)
+        return why_set(why, ERR_SCRIPT,
+                       "something in the application cannot be in an image");
+    return stack_limit_take(r, context, why);
+}
+
+static enum err blob_take(v8::StartupData blob, void **out, size_t *n,
+                          struct why *why)
+{
+    enum err e = OK;
+    *n = static_cast<size_t>(blob.raw_size);
+    *out = malloc(*n);
+    if (*out == nullptr)
+        e = why_set(why, ERR_NOMEM, "no memory for an image of %zu bytes", *n);
+    else
+        memcpy(*out, blob.data, *n);
+    delete[] blob.data;
+    return e;
+}
+
+enum err realm_write(struct realm *r, void **out, size_t *n, struct why *why)
+{
+    struct engine *engine = r->engine;
+    must(engine->creator != nullptr && r->state == REALM_READY);
+    {
+        Entered in(r);
+        enum err e = check(r, in.context, why);
+        if (e != OK)
+            return e;
+        modules_keep(r, in.context);
+        in.context->SetAlignedPointerInEmbedderData(SLOT_REALM, nullptr);
+        engine->creator->SetDefaultContext(in.context);
+        r->context.Reset();
+        r->loading.Reset();
+        r->application.Reset();
+        r->rejections.clear();
+        engine->scripts.clear();
+        engine->isolate->RemoveMessageListeners(uncaught);
+    }
+    return blob_take(engine->creator->CreateBlob(
+                         v8::SnapshotCreator::FunctionCodeHandling::kKeep),
+                     out, n, why);
+}
+
+/* ---- js/ ---------------------------------------------------------------- */
+
 enum err engine_snapshot(warm_fn *warm, void **out, size_t *n, struct why *why)
 {
     Buffers buffers(0); /* the collector may free into it until the end */
@@ -57,14 +229,8 @@ enum err engine_snapshot(warm_fn *warm, void **out, size_t *n, struct why *why)
     if (e == OK && !blob.CanBeRehashed())
         e = why_set(why, ERR_SCRIPT,
                     "the image cannot be given a new hash seed at start");
-    if (e == OK) {
-        *n = static_cast<size_t>(blob.raw_size);
-        *out = malloc(*n);
-        if (*out == nullptr)
-            e = why_set(why, ERR_NOMEM, "no memory for the image");
-        else
-            memcpy(*out, blob.data, *n);
-    }
+    if (e == OK)
+        return blob_take(blob, out, n, why);
     delete[] blob.data;
     return e;
 }
