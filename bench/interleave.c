@@ -4,8 +4,10 @@
  *     interleave ROUNDS < commands
  *
  * Each line of input is "name<TAB>command<TAB>argument..."; the environment is
- * the caller's. One run of each a round, so that a machine's moods touch all
- * alike; the first round is not counted. Prints a table in milliseconds.
+ * the caller's. A VARIABLE=value before the command is put into it, and stays
+ * until another line has one of that name. One run of each a round, so that a
+ * machine's moods touch all alike; the first round is not counted. Prints a
+ * table in milliseconds.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +27,7 @@ enum { MAX_COMMANDS = 32, MAX_ARGS = 32, MAX_LINE = 4096 };
 struct command {
     char line[MAX_LINE];
     char *name;
+    char *variable; /* NULL: none */
     char *argv[MAX_ARGS];
     double *ms;
     int failed;
@@ -41,6 +44,8 @@ static double run(struct command *c, posix_spawn_file_actions_t *quiet)
 {
     pid_t pid;
     int status;
+    if (c->variable != NULL)
+        putenv(c->variable);
     double from = now_ms();
 
     if (posix_spawn(&pid, c->argv[0], quiet, NULL, c->argv, environ) != 0) {
@@ -81,9 +86,13 @@ static int read_commands(struct command *list)
         int argc = 0;
         c->line[strcspn(c->line, "\n")] = '\0';
         c->name = strtok(c->line, "\t");
+        c->variable = NULL;
         while (argc < MAX_ARGS - 1 &&
                (c->argv[argc] = strtok(NULL, "\t")) != NULL)
-            argc++;
+            if (argc == 0 && strchr(c->argv[0], '=') != NULL)
+                c->variable = c->argv[0];
+            else
+                argc++;
         if (argc > 0)
             count++;
     }

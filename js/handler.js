@@ -23,9 +23,10 @@ const { then } = Promise.prototype;
 const resolved = Promise.resolve.bind(Promise);
 const LEVEL_ERROR = 4;
 
-let handler; // (request, env, ctx) => what the application answers
-let env;     // the pool's values, once per realm
-let current; // the Exchange of the request being served
+let exported; // the application's namespace, undefined if it is classic
+let handler;  // (request, env, ctx) => what the application answers
+let env;      // the pool's values, once per realm
+let current;  // the Exchange of the request being served
 
 /* ---- what went wrong, as text ------------------------------------------ */
 
@@ -154,6 +155,7 @@ function whatWasFound(namespace) {
 const isClass = (f) => /^class\b/.test(Function.prototype.toString.call(f));
 
 function findHandler(namespace) {
+    exported = namespace;
     const given = namespace === undefined ? undefined : namespace.default;
     if (isObject(given) && typeof given.fetch === "function")
         handler = (request, values, ctx) => given.fetch(request, values, ctx);
@@ -289,6 +291,9 @@ function onRequest(rid) {
         waitUntil(promise) {
             requireArgs(arguments.length, 1, "waitUntil");
             exchange.waitUntil(promise);
+        },
+        get state() {
+            return native.use("state").handle();
         }
     };
     let answer;
@@ -337,11 +342,22 @@ const hooks = {
         native.used("error_events")?.handled(promise, reason),
     fetch: (id) => native.use("fetch").onNews(id),
     wasm: (id, source) => native.use("wasm").onSource(id, source),
+    watch(on) {
+        native.use("drawn").watch(on === 1);
+        if (on === 0)
+            native.forget("drawn");
+    },
     keep() {
         env = undefined; // may be another, and holds secrets
         forgetOrigin();
-    }
+    },
+    pause: () => native.use("state").pause(),
+    resume: () => native.use("state").resume(),
+    thaw: () => native.use("state").thaw()
 };
 native.setHooks([hooks.app, hooks.request, hooks.timers, hooks.readable,
     hooks.writable, hooks.abort, hooks.end, hooks.rejected, hooks.handled,
-    hooks.fetch, hooks.wasm, hooks.keep]);
+    hooks.fetch, hooks.wasm, hooks.watch, hooks.keep, hooks.pause, hooks.resume,
+    hooks.thaw]);
+
+return { application: () => exported };

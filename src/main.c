@@ -16,6 +16,8 @@
 #include "serve/access.h"
 #include "serve/ctl.h"
 #include "serve/dev.h"
+#include "serve/crew.h"
+#include "serve/image_auto.h"
 #include "serve/image_command.h"
 #include "serve/listen.h"
 #include "serve/oneshot.h"
@@ -129,6 +131,13 @@ static int read_config(const char *path, struct config *config)
     return EX_CONFIG;
 }
 
+static bool is_cgi(void)
+{
+    return (getenv("GATEWAY_INTERFACE") != NULL ||
+            getenv("REQUEST_METHOD") != NULL) &&
+           !listen_is(STDIN_FILENO);
+}
+
 /*
  * The installation's own image when it is there and fits, else the one in
  * this program; one of ours that does not fit is a broken build. aloud: to
@@ -141,7 +150,8 @@ static const struct image *choose_image(bool aloud)
     struct why why = {.text = ""};
     struct image_host host = image_host_here(natives);
     if (image_path(path, sizeof(path))) {
-        enum err e = image_open_file(path, &host, &image, &why);
+        enum err e = image_open_file(path, is_cgi() ? IMAGE_MAP : IMAGE_COPY,
+                                     &host, &image, &why);
         if (e == OK)
             return &image;
         bool worth = e != ERR_NOTFOUND || getenv("SNAPCGI_IMAGE") != NULL;
@@ -155,7 +165,8 @@ static const struct image *choose_image(bool aloud)
         image.id[0] = '-';
         return &image; /* the tests' program without an image */
     }
-    if (image_open(image_api, image_api_size, &host, &image, &why) != OK) {
+    if (image_open_embedded(image_api, image_api_size, &host, &image, &why) !=
+        OK) {
         fprintf(stderr, "snapcgi: the built-in image cannot be used: %s\n",
                 why.text);
         return NULL;
@@ -164,13 +175,6 @@ static const struct image *choose_image(bool aloud)
 }
 
 /* ---- started by a web server ------------------------------------------- */
-
-static bool is_cgi(void)
-{
-    return (getenv("GATEWAY_INTERFACE") != NULL ||
-            getenv("REQUEST_METHOD") != NULL) &&
-           !listen_is(STDIN_FILENO);
-}
 
 /* The arguments are ignored: they may be the query (RFC 3875 4.4). */
 _Noreturn static void run_cgi(void)
@@ -211,6 +215,24 @@ static int work(const struct child_place *place)
     return setup.image != NULL ? worker_run(&setup) : EX_CONFIG;
 }
 
+/* Makes a pool's image in a child of the supervisor. */
+static int make(const struct child_place *place)
+{
+    const struct image *api = choose_image(false);
+    log_about(place->config->name, NULL, NULL);
+    if (api == NULL)
+        return CREW_IMAGE_NONE;
+    switch (image_auto(place->config, place->identity, api)) {
+    case IMAGE_AUTO_SAME:
+        return CREW_IMAGE_SAME;
+    case IMAGE_AUTO_NEW:
+        return CREW_IMAGE_NEW;
+    case IMAGE_AUTO_NONE:
+        break;
+    }
+    return CREW_IMAGE_NONE;
+}
+
 static bool can_work(void)
 {
     return choose_image(true) != NULL; /* who tests is at the terminal */
@@ -228,6 +250,7 @@ static int supervise(struct config *config, const struct options *o,
         .test = o->test,
         .daemonize = !o->foreground && (o->background || config->daemonize),
         .work = work,
+        .make = make,
         .check = can_work};
     return super_run(config, &setup);
 }
@@ -361,8 +384,8 @@ static const struct command {
     {"ctl", "", false, NULL, "ctl [-c FILE | -s SOCKET] VERB [WORD ...]"},
     {"dev", "n", true, run_dev, "dev FILE [--port N]"},
     {"check", "ck", false, run_check, "check [-c FILE] [--keys]"},
-    {"image", "", false, NULL, "image build --api [-o FILE]"},
-    {NULL, "", false, NULL, "image verify FILE"},
+    {"image", "", false, NULL,
+     "image build | inspect | verify | diff | keygen | sign ..."},
     {"--version", "", false, run_version, "--version"},
     {"--help", "", false, run_help, "--help"},
 };
@@ -477,7 +500,7 @@ static int run_command(int argc, char **argv)
     if (argc < 2)
         return misused("no command was", "given");
     if (strcmp(argv[1], "image") == 0)
-        return image_command(argc - 1, argv + 1);
+        return image_command(argc - 1, argv + 1, choose_image);
     if (strcmp(argv[1], "ctl") == 0)
         return run_ctl(argv + 2);
     for (size_t i = 0; i < COMMANDS; i++) {

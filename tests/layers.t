@@ -83,7 +83,7 @@ sub way {
 
 my $v8 = qr{^(?:engine|bind)/|^serve/(?:handler|pool|watchdog|worker)[._]};
 my @never = map { "serve/$_" } qw(
-    super super_* child crew pm link handover scoreboard status status_*
+    super super_* child crew keep pm link handover scoreboard status status_*
     monitor monitor_* control ctl notify background pidfile confine identity
     seccomp libseccomp listen reply title);
 my @roots;

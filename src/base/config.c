@@ -22,22 +22,13 @@
 /* Debian's inih lets the size of its line buffer be set, others may not. */
 extern int ini_max_line __attribute__((weak));
 
-struct section {
-    struct section *next;
-    const char *kind; /* "global", "pool", "cgi"; NULL: its keys are skipped */
-    int line;
-    void *base; /* the struct its keys are members of */
-    struct config_env_list env;
-    int *seen; /* per row of the table, the line that set it */
-};
-
 struct reader {
     struct config *c;
     const char *path;
     const char *folder; /* of path, absolute */
     struct config_lines lines;
     struct config_errors errors;
-    struct section *sections, *current; /* current is the last */
+    struct config_section *sections, *current; /* current is the last */
     size_t pools;
     bool open; /* the last line should have come back as key and value */
 };
@@ -138,10 +129,10 @@ static bool is_pool_name(struct slice s)
 }
 
 /* A section of that kind and, for pools, that name; NULL when it is new. */
-static struct section *section_find(struct reader *r, const char *kind,
-                                    struct slice name)
+static struct config_section *section_find(struct reader *r, const char *kind,
+                                           struct slice name)
 {
-    struct section *s = r->sections;
+    struct config_section *s = r->sections;
     for (; s != NULL; s = s->next) {
         if (s->kind == NULL || strcmp(s->kind, kind) != 0)
             continue;
@@ -152,11 +143,11 @@ static struct section *section_find(struct reader *r, const char *kind,
     return NULL;
 }
 
-static void section_fill(struct reader *r, struct section *s, const char *kind,
-                         struct slice pool)
+static void section_fill(struct reader *r, struct config_section *s,
+                         const char *kind, struct slice pool)
 {
     struct arena *a = &r->c->arena;
-    struct section *first = section_find(r, kind, pool);
+    struct config_section *first = section_find(r, kind, pool);
     if (first != NULL) {
         mistake(r, "this section began on line %d already", first->line);
         return;
@@ -183,7 +174,7 @@ static void section_fill(struct reader *r, struct section *s, const char *kind,
 static void section_open(struct reader *r, struct slice line)
 {
     struct arena *a = &r->c->arena;
-    struct section *s = arena_alloc(a, sizeof(*s));
+    struct config_section *s = arena_alloc(a, sizeof(*s));
     size_t rows = 0;
     while (config_table()[rows].name != NULL)
         rows++;
@@ -268,7 +259,7 @@ static void unknown_key(struct reader *r, const char *name)
 static void take_env(struct reader *r, const char *key, const char *value)
 {
     struct arena *a = &r->c->arena;
-    struct section *s = r->current;
+    struct config_section *s = r->current;
     struct slice name = slice_from(slice_of(key), strlen("env["));
     struct why why;
     if (strcmp(s->kind, "global") == 0) {
@@ -290,7 +281,7 @@ static int take(void *user, const char *section, const char *name,
                 const char *value)
 {
     struct reader *r = user;
-    struct section *s = r->current;
+    struct config_section *s = r->current;
     (void)section;
     r->open = false;
     if (s == NULL) {
@@ -326,52 +317,6 @@ static int take(void *user, const char *section, const char *name,
     return 1;
 }
 
-/* What one key cannot see: the sense of a whole section. */
-static void check_pool(struct reader *r, const struct section *s)
-{
-    const struct pool_config *p = s->base;
-    bool pool = strcmp(s->kind, "pool") == 0;
-    r->lines.line = s->line;
-    if (p->app != NULL && p->root != NULL)
-        mistake(r, "app and root exclude each other");
-    if (!pool)
-        return;
-    if (p->listen == NULL)
-        mistake(r, "this pool has no listen");
-    else if (p->app == NULL && p->root == NULL &&
-             strcmp(p->listen, "fd 0") != 0)
-        mistake(r, "this pool has neither app nor root");
-    if (p->spare > p->spare_max)
-        mistake(r, "spare is more than spare_max");
-    if (p->pm == PM_DYNAMIC && p->min_spare_servers > p->max_spare_servers)
-        mistake(r, "min_spare_servers is more than max_spare_servers");
-    for (const struct section *o = r->sections; o != s; o = o->next) {
-        const struct pool_config *other = o->base;
-        if (p->listen != NULL && o->kind != NULL &&
-            strcmp(o->kind, "pool") == 0 && other->listen != NULL &&
-            strcmp(p->listen, other->listen) == 0)
-            mistake(r, "pool %s of line %d has the same listen", other->name,
-                    o->line);
-    }
-}
-
-/* What there is one of has a socket of its own. */
-static void check_own(struct reader *r, const struct section *global,
-                      const char *key, const char *address)
-{
-    r->lines.line = global->seen[config_find(key) - config_table()];
-    for (const struct section *s = r->sections; s != NULL; s = s->next) {
-        const struct pool_config *p = s->base;
-        if (s->kind != NULL && strcmp(s->kind, "pool") == 0 &&
-            p->listen != NULL && address != NULL &&
-            strcmp(p->listen, address) == 0)
-            mistake(r,
-                    "%s = %.64s is the listen of pool %s of line %d, too: give "
-                    "it another",
-                    key, address, p->name, s->line);
-    }
-}
-
 static void finish(struct reader *r)
 {
     struct config *c = r->c;
@@ -379,17 +324,12 @@ static void finish(struct reader *r)
     c->pools = arena_alloc(a, r->pools * sizeof(*c->pools));
     c->pool_count = r->pools;
     size_t at = 0;
-    for (struct section *s = r->sections; s != NULL; s = s->next) {
-        if (s->kind == NULL)
+    config_check(r->sections, &r->errors, r->path);
+    for (struct config_section *s = r->sections; s != NULL; s = s->next) {
+        if (s->kind == NULL || strcmp(s->kind, "global") == 0)
             continue;
-        if (strcmp(s->kind, "global") == 0) {
-            check_own(r, s, "status_listen", c->status.listen);
-            check_own(r, s, "control", c->control);
-            continue;
-        }
         struct pool_config *p = s->base;
         struct config_env_list file = {NULL, 0};
-        check_pool(r, s);
         if (p->env_file != NULL)
             config_env_read(&file, a, p->env_file, &r->errors);
         p->env = config_env_merge(a, &file, &s->env);
@@ -454,16 +394,19 @@ enum err config_read(struct config *c, const char *path, struct buf *errors)
     return e;
 }
 
-static void print_section(const char *kind, const void *base, FILE *out)
+/* stateless: without the keys that would mean nothing, and be refused. */
+static void print_section(const char *kind, const void *base, bool stateless,
+                          FILE *out)
 {
     for (const struct config_key *k = config_table(); k->name != NULL; k++)
-        if (config_takes(k, kind) && strcmp(k->type, "text") != 0)
+        if (config_takes(k, kind) && strcmp(k->type, "text") != 0 &&
+            !(stateless && config_of_state(k)))
             config_value_print(k, base, out);
 }
 
 static void print_pool(const char *kind, const struct pool_config *p, FILE *out)
 {
-    print_section(kind, p, out);
+    print_section(kind, p, p->state == NULL, out);
     for (size_t i = 0; p->env[i] != NULL; i += 2)
         fprintf(out, "env[%s] = (set)\n", p->env[i]);
 }
@@ -471,7 +414,7 @@ static void print_pool(const char *kind, const struct pool_config *p, FILE *out)
 void config_print(const struct config *c, FILE *out)
 {
     fputs("[global]\n", out);
-    print_section("global", c, out);
+    print_section("global", c, false, out);
     fputs("\n[cgi]\n", out);
     print_pool("cgi", &c->cgi, out);
     for (size_t i = 0; i < c->pool_count; i++) {

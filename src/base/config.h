@@ -19,6 +19,12 @@
 enum reset_mode { RESET_CONTEXT, RESET_ISOLATE, RESET_NONE };
 enum pm_mode { PM_DYNAMIC, PM_STATIC, PM_ONDEMAND };
 enum seccomp_mode { SECCOMP_AUTO, SECCOMP_ON, SECCOMP_OFF };
+enum mismatch_mode { MISMATCH_REFUSE, MISMATCH_FRESH };
+enum state_packing { STATE_PLAIN, STATE_ZSTD };
+
+/* Bytes of the path of a state file; that of another program that takes over
+ * is told in a line (serve/handover.h). */
+#define CONFIG_STATE_PATH 200
 
 /* Settings of one [pool NAME], or of [cgi] (one process, one request). */
 struct pool_config {
@@ -65,6 +71,23 @@ struct pool_config {
     uint64_t max_apps;     /* applications held; the least recently used goes */
     uint64_t max_requests; /* of a worker or lone isolate, 0 endless */
     bool watch;            /* reload an application whose files changed */
+
+    const char *image; /* "off", "auto", or the path of one */
+    const char *image_cache;
+    const char *image_key;  /* file of a public key, or NULL */
+    const char *image_warm; /* paths with blanks between, or NULL */
+    uint64_t image_timeout; /* ns */
+
+    /* NULL, or the file of the state that the pool's one worker keeps; reset,
+     * pm and max_children are then what that needs. */
+    const char *state;
+    uint64_t hibernate_after; /* ns, 0 never */
+    uint64_t save_every;      /* the same */
+    enum mismatch_mode on_mismatch;
+    uint64_t state_keep; /* older files */
+    enum state_packing state_compress;
+    const char *state_key; /* file of a secret key, or NULL */
+    uint64_t state_limit;  /* bytes, as they are in memory */
 
     uint64_t request_timeout;     /* ns; all times here */
     uint64_t wait_until_timeout;  /* after the reply */

@@ -66,6 +66,26 @@ struct config_env_list {
     size_t count;
 };
 
+/* A section of the file, while that is read. */
+struct config_section {
+    struct config_section *next;
+    const char *kind; /* "global", "pool", "cgi"; NULL: its keys are skipped */
+    int line;
+    void *base; /* the struct its keys are members of */
+    struct config_env_list env;
+    int *seen; /* per row of the table, the line that set it */
+};
+
+/*
+ * Checks what one key cannot see, the sense of whole sections, and sets what
+ * follows from others. Mistakes go to e.
+ */
+void config_check(struct config_section *all, struct config_errors *e,
+                  const char *path);
+
+/* Is it a key that means something only beside state? */
+bool config_of_state(const struct config_key *k);
+
 /* Appends; name and value must live in a. Says what is wrong with them. */
 enum err config_env_add(struct config_env_list *l, struct arena *a,
                         const char *name, const char *value, int line,

@@ -248,8 +248,11 @@ const char *config_path(struct arena *a, const char *folder, const char *path)
     return joined;
 }
 
+/* Without memory it is a default, which is whole. */
 static enum err parse_path(const struct input *in)
 {
+    if (in->arena == NULL)
+        return keep(in, in->string);
     return keep(in, config_path(in->arena, in->folder, in->string));
 }
 
@@ -275,6 +278,15 @@ static enum err parse_socket(const struct input *in)
 static enum err parse_log(const struct input *in)
 {
     static const char *const words[] = {"stderr", "syslog", "journal"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (slice_is(in->text, words[i]))
+            return keep(in, words[i]);
+    return parse_path(in);
+}
+
+static enum err parse_image(const struct input *in)
+{
+    static const char *const words[] = {"off", "beside", "auto"};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (slice_is(in->text, words[i]))
             return keep(in, words[i]);
@@ -447,6 +459,7 @@ static const struct type types[] = {
     {"bool", parse_bool, print_bool},
     {"path", parse_path, print_string},
     {"log", parse_log, print_string},
+    {"image", parse_image, print_string},
     {"listen", parse_listen, print_string},
     {"name", parse_name, print_string},
     {"names", parse_names, print_string},

@@ -14,6 +14,7 @@
 
 #include <stdint.h>
 
+struct kept;     /* bind/state.h */
 struct exchange; /* bind/body.h: the request being served */
 
 struct host {
@@ -23,8 +24,10 @@ struct host {
     uint64_t origin;           /* monotonic ns of performance.timeOrigin */
     const char *const *env;    /* name, value, ..., NULL; borrowed */
     int32_t pending;           /* waitUntil promises and replies not settled */
-    struct fetch fetch;        /* what it asks of other servers */
-    struct restab resources;   /* what the realm's JavaScript holds in C */
+    struct kept *kept;         /* borrowed; NULL: no state is kept */
+    void (*drew)(const char *line); /* who draws is told; NULL: nobody asks */
+    struct fetch fetch;             /* what it asks of other servers */
+    struct restab resources;        /* what the realm's JavaScript holds in C */
 };
 
 /* All tables: give to engine_start(). bind/natives.c. */
@@ -42,6 +45,7 @@ extern const struct native fetch_natives[];
 extern const struct native legacy_natives[];
 extern const struct native random_natives[];
 extern const struct native resource_natives[];
+extern const struct native state_natives[];
 extern const struct native text_natives[];
 extern const struct native timers_natives[];
 extern const struct native url_natives[];

@@ -20,6 +20,7 @@ const struct native *const natives[] = {
     fetch_natives,
     legacy_natives,
     resource_natives,
+    state_natives,
     zlib_natives,
     NULL,
 };

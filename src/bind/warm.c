@@ -4,8 +4,7 @@
 #include "bind/body.h"
 #include "bind/host.h"
 #include "cgi/meta.h"
-
-#include <string.h>
+#include "cgi/transport_memory.h"
 
 /*
  * What an ordinary function does in its first request. More here makes a
@@ -41,35 +40,6 @@ static const char *const post_params[] = {"REQUEST_METHOD=POST",
 
 _Static_assert(sizeof(post_body) - 1 == 18, "CONTENT_LENGTH above");
 
-/* A transport without a wire: a body to read, nobody to write to. */
-struct memory {
-    struct transport t;
-    struct slice body;
-};
-
-static enum err memory_read(struct transport *t, void *p, size_t max,
-                            size_t *got)
-{
-    struct memory *m = (struct memory *)t;
-    *got = m->body.n < max ? m->body.n : max;
-    if (*got > 0)
-        memcpy(p, m->body.p, *got);
-    m->body = slice_from(m->body, *got);
-    return OK;
-}
-
-static enum err memory_write(struct transport *t, const void *p, size_t n,
-                             size_t *wrote)
-{
-    (void)t;
-    (void)p;
-    *wrote = n;
-    return OK;
-}
-
-static const struct transport_ops memory_ops = {.read = memory_read,
-                                                .write = memory_write};
-
 static enum err ask(struct realm *r, struct host *host, int32_t rid,
                     const char *const *params, struct slice body,
                     struct report *rep)
@@ -77,14 +47,14 @@ static enum err ask(struct realm *r, struct host *host, int32_t rid,
     const struct meta_limits limits = {
         .max_params = 100, .max_bytes = 4096, .max_body = 4096};
     const struct response_rules rules = {.max_bytes = 4096};
-    struct memory m = {.t = {.ops = &memory_ops, .name = "memory"},
-                       .body = body};
+    struct memory m;
     struct request request;
     struct exchange x;
     struct fault fault;
     struct arena arena;
 
     arena_init(&arena);
+    memory_init(&m, params, body, NULL);
     must(meta_parse(params, &limits, &arena, &request, &fault) == OK);
     exchange_init(&x, &m.t, &request, &rules, rid, limits.max_body);
     host->exchange = &x;

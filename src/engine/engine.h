@@ -50,6 +50,8 @@ void engine_start(const struct engine_setup *setup);
 const char *engine_version(void);
 /* Identity of the V8 library in use: its build id. 0 when unknown. */
 uint64_t engine_build(void);
+/* A number that changes with the flags V8 is always started with. */
+uint64_t engine_flags(void);
 /* A number that changes with names, arities and order of the tables. */
 uint64_t engine_fingerprint(const struct native *const *tables);
 
@@ -122,6 +124,9 @@ struct source {
     size_t n;   /* bytes, UTF-8 */
     char *path; /* malloc'd: absolute and unique, names the module */
     bool json;  /* a JSON module */
+    /* A classic script whose value is the application's namespace (or
+     * undefined): serve/image_bundle.h. Only as what realm_load() loads. */
+    bool bundle;
 };
 
 /*
@@ -149,6 +154,10 @@ enum realm_state {
  */
 enum err realm_load(struct realm *r, const struct loader *loader,
                     const char *specifier, struct report *rep);
+/* Can this V8 write an image of ES modules? */
+bool engine_keeps_modules(void);
+/* Is it a classic script, of no modules? Once it is REALM_READY. */
+bool realm_is_classic(const struct realm *r);
 /* Where loading stands; on REALM_FAILED fills rep (may be NULL). */
 enum realm_state realm_state(struct realm *r, struct report *rep);
 
@@ -165,7 +174,11 @@ enum hook {
     HOOK_HANDLED,  /* (promise, reason): handled after HOOK_REJECTED */
     HOOK_FETCH,    /* (id): a subrequest has news */
     HOOK_WASM,     /* (id, source): WebAssembly's streaming functions */
+    HOOK_WATCH,    /* (1 or 0): begin, or end, to tell native.drew of draws */
     HOOK_KEEP,     /* (): forget what is not to be in an image */
+    HOOK_PAUSE,    /* (): is about to be written; js/state.js */
+    HOOK_RESUME,   /* (): goes on after that */
+    HOOK_THAW,     /* (): another's frozen value is there */
     HOOK_COUNT
 };
 
@@ -204,5 +217,48 @@ enum err engine_snapshot(warm_fn *warm, void **out, size_t *n, struct why *why);
  * says more. After OK, nothing of the engine may be used.
  */
 enum err realm_write(struct realm *r, void **out, size_t *n, struct why *why);
+
+/* ---- looking into a realm ---------------------------------------------- */
+
+struct restab; /* restab.h */
+
+/*
+ * What the realm has that cannot be in an image: objects that V8 keeps partly
+ * outside its heap (all of Intl), callbacks of finalization that are due, and
+ * what is in `held` (may be NULL), the table of its host. Appends to out a
+ * line for each, at most 20 and "and 3 more": what it is, the variable that
+ * holds it with path and line, what to do. Returns how many there are.
+ *
+ * serving: it takes requests, and is not being started; the advice differs.
+ * Collects garbage, and takes time and memory as a census does: call it when
+ * it is known that there is something. Finds nothing in a heap over 256 MB.
+ */
+size_t realm_unkept(struct realm *r, const struct restab *held, bool serving,
+                    struct buf *out);
+
+/*
+ * Appends what the application holds as a JSON object of at most 64 KB:
+ *
+ * {"objects":[{"name":"Map","count":3,"bytes":1234},...],
+ *  "holders":[{"name":"routes","where":"/srv/app.js","line":12,
+ *              "bytes":45678},...],
+ *  "total":{"count":5,"bytes":56789}}
+ *
+ * The application's is what can be reached only through its functions, the
+ * variables of its modules and scripts, and the globals it has made; not what
+ * js/ or V8 would have without it. What it only hands to the API (arguments of
+ * a timer, a property of URL.prototype) counts as the API's.
+ *
+ * objects: the 20 constructors with most bytes; a Map has the bytes of its
+ * table, an array those of its elements. "(string)", "(function)", "(code)",
+ * "(source)" and the like are what V8 has besides objects; an object without
+ * a prototype is an "Object". holders: the 20 variables and globals with most
+ * bytes that would be free without the value they hold; what two of them share
+ * is in neither. where is null and line 0 when the text does not tell.
+ *
+ * Collects garbage; takes 2 to 5 seconds and up to 1 KB of memory for each of a
+ * million objects. For a heap over 256 MB the lists are empty and total null.
+ */
+enum err realm_census(struct realm *r, struct buf *json, struct why *why);
 
 #endif

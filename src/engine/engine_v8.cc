@@ -80,6 +80,18 @@ static void out_of_memory(const char *where, bool heap)
     dead("out of memory (operator new)");
 }
 
+/* Of every mode: an image made with others is refused. */
+#if V8_MAJOR_VERSION >= 13
+/* A loop that it unrolls may lose its interrupt check: then nothing ends it,
+ * neither engine_terminate() nor the heap limit. */
+static const char common_flags[] = "--no-turboshaft-loop-unrolling";
+#elif V8_MAJOR_VERSION < 12
+/* import ... assert { type: "json" }; later engines have `with`. */
+static const char common_flags[] = "--harmony-import-assertions";
+#else
+static const char common_flags[] = "";
+#endif
+
 static const char *mode_flags(void)
 {
     switch (mode) {
@@ -103,20 +115,20 @@ void engine_start(const struct engine_setup *setup)
     std::set_new_handler(no_memory);
     v8::V8::SetEntropySource(entropy);
     v8::V8::SetFlagsFromString(mode_flags());
-#if V8_MAJOR_VERSION >= 13
-    /* A loop that it unrolls may lose its interrupt check: then nothing ends
-     * it, neither engine_terminate() nor the heap limit. */
-    v8::V8::SetFlagsFromString("--no-turboshaft-loop-unrolling");
-#endif
-#if V8_MAJOR_VERSION < 12
-    /* import ... assert { type: "json" }; later engines have `with`. */
-    v8::V8::SetFlagsFromString("--harmony-import-assertions");
-#endif
+    v8::V8::SetFlagsFromString(common_flags);
     platform = mode == ENGINE_RESIDENT
                    ? v8::platform::NewDefaultPlatform(1)
                    : v8::platform::NewSingleThreadedDefaultPlatform();
     v8::V8::InitializePlatform(platform.get());
     v8::V8::Initialize();
+}
+
+uint64_t engine_flags(void)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+    for (const char *p = common_flags; *p != '\0'; p++)
+        h = (h ^ static_cast<unsigned char>(*p)) * UINT64_C(0x100000001b3);
+    return h;
 }
 
 const char *engine_version(void)

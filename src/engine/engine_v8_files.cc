@@ -261,6 +261,15 @@ static void used(struct call *c)
         c->info.GetReturnValue().Set(v);
 }
 
+/* (name): a lazy file has done its work, and shall not be in an image. */
+static void forget(struct call *c)
+{
+    files_part(c->context, FILES_MADE)
+        .As<v8::Object>()
+        ->Delete(c->context, c->info[0])
+        .FromMaybe(false);
+}
+
 /* The value of a global of a lazy file; V8 keeps what it returns. */
 static void lazy_value(v8::Local<v8::Name> name,
                        const v8::PropertyCallbackInfo<v8::Value> &info)
@@ -287,8 +296,6 @@ static void lazy_global(struct call *c)
 }
 
 const struct native files_natives[] = {
-    {"lazyGlobal", 3, lazy_global},
-    {"use", 1, use},
-    {"used", 1, used},
-    {nullptr, 0, nullptr},
+    {"forget", 1, forget}, {"lazyGlobal", 3, lazy_global}, {"use", 1, use},
+    {"used", 1, used},     {nullptr, 0, nullptr},
 };

@@ -133,18 +133,22 @@ static void recall(struct realm *r)
     }
 }
 
+bool engine_keeps_modules(void)
+{
+    /* Older ones end the process when a function closes over the scope of a
+     * module. */
+    return V8_MAJOR_VERSION >= 12;
+}
+
 enum err modules_check(struct realm *r, struct why *why)
 {
     v8::Isolate *isolate = r->engine->isolate;
     recall(r);
-#if V8_MAJOR_VERSION < 12
-    /* It ends the process when a function closes over a module's scope. */
-    if (!r->modules.empty())
+    if (!engine_keeps_modules() && !r->modules.empty())
         return why_set(why, ERR_SCRIPT,
                        "V8 %s cannot keep ES modules in an image (%s): make "
                        "one classic script of the application",
                        v8::V8::GetVersion(), r->modules[0].path.c_str());
-#endif
     for (module_entry &entry : r->modules) {
         v8::Module::Status status = entry.module.Get(isolate)->GetStatus();
         if (status != v8::Module::kEvaluated && status != v8::Module::kErrored)
@@ -380,18 +384,27 @@ static bool has_exports(v8::Local<v8::Context> context,
            names->Length() > 0;
 }
 
+static v8::MaybeLocal<v8::Script> compile_script(v8::Local<v8::Context> context,
+                                                 const Source &source)
+{
+    v8::Isolate *isolate = v8::Isolate::GetCurrent();
+    v8::Local<v8::String> words;
+    if (!source.string(isolate).ToLocal(&words)) {
+        isolate->ThrowException(type_error(
+            isolate, std::string(source.path) + " is too long for a string"));
+        return v8::MaybeLocal<v8::Script>();
+    }
+    v8::ScriptCompiler::Source unit(words,
+                                    origin_of(isolate, source.path, false));
+    return v8::ScriptCompiler::Compile(context, &unit);
+}
+
 /* The source as a classic script; empty when it is not one. */
 static v8::MaybeLocal<v8::Script>
 compile_classic(v8::Local<v8::Context> context, const Source &source)
 {
-    v8::Isolate *isolate = v8::Isolate::GetCurrent();
-    v8::TryCatch quiet(isolate);
-    v8::Local<v8::String> words;
-    if (!source.string(isolate).ToLocal(&words))
-        return v8::MaybeLocal<v8::Script>();
-    v8::ScriptCompiler::Source unit(words,
-                                    origin_of(isolate, source.path, false));
-    return v8::ScriptCompiler::Compile(context, &unit);
+    v8::TryCatch quiet(v8::Isolate::GetCurrent());
+    return compile_script(context, source);
 }
 
 static enum err settle(struct realm *r, struct report *rep)
@@ -404,15 +417,19 @@ static enum err settle(struct realm *r, struct report *rep)
 }
 
 static enum err run_classic(struct realm *r, v8::Local<v8::Context> context,
-                            v8::Local<v8::Script> script, struct report *rep)
+                            v8::Local<v8::Script> script, bool bundle,
+                            struct report *rep)
 {
     v8::Isolate *isolate = r->engine->isolate;
     v8::TryCatch caught(isolate);
+    v8::Local<v8::Value> value;
     r->state = REALM_FAILED;
     r->modules.clear();
-    if (script->Run(context).IsEmpty())
+    if (!script->Run(context).ToLocal(&value))
         return realm_threw(r, caught, rep);
-    r->application.Reset(isolate, v8::Undefined(isolate));
+    if (!bundle)
+        value = v8::Undefined(isolate);
+    r->application.Reset(isolate, value);
     return settle(r, rep);
 }
 
@@ -454,10 +471,15 @@ static enum err load(struct realm *r, v8::Local<v8::Context> context,
             isolate, std::string(source.path) + " is JSON, not a function"));
         return realm_threw(r, caught, rep);
     }
+    if (source.bundle) {
+        if (compile_script(context, source).ToLocal(&script))
+            return run_classic(r, context, script, true, rep);
+        return realm_threw(r, caught, rep);
+    }
     if (!compile_module(r, source).ToLocal(&module)) {
         if (!caught.HasTerminated() &&
             compile_classic(context, source).ToLocal(&script))
-            return run_classic(r, context, script, rep);
+            return run_classic(r, context, script, false, rep);
         return realm_threw(r, caught, rep);
     }
     if (module->InstantiateModule(context, resolve_import).IsNothing())
@@ -465,7 +487,7 @@ static enum err load(struct realm *r, v8::Local<v8::Context> context,
     if (module->GetModuleRequests()->Length() == 0 &&
         !has_exports(context, module) &&
         compile_classic(context, source).ToLocal(&script))
-        return run_classic(r, context, script, rep);
+        return run_classic(r, context, script, false, rep);
     return run_module(r, context, module, rep);
 }
 
@@ -478,6 +500,11 @@ enum err realm_load(struct realm *r, const struct loader *loader,
     must(r->state == REALM_EMPTY);
     Entered in(r);
     return load(r, in.context, specifier, rep);
+}
+
+bool realm_is_classic(const struct realm *r)
+{
+    return r->recalled && r->modules.empty();
 }
 
 enum realm_state realm_state(struct realm *r, struct report *rep)

@@ -1,7 +1,7 @@
 /*
- * image.c - the container: written whole, checked before it is believed.
+ * image.c - the container: checked before it is believed.
  *
- * Little-endian, all offsets fixed:
+ * Little-endian, all offsets fixed. The header:
  *     0  magic            8  "snapcgi\n"
  *     8  format           4  IMAGE_FORMAT
  *    12  header length    4  HEADER_N
@@ -11,16 +11,28 @@
  *    88  V8 build         8
  *    96  natives          8  fingerprint of the tables
  *   104  js               8  hash of the js/ texts
- *   112  created          8  seconds since 1970
- *   120  payload length   8
- *   128  payload sum      8  see sum()
- *   136  machine         16  its name, NUL-padded
- *   152  zero            96  so that the payload is aligned
- *   248  header sum       8  over the bytes before it
+ *   112  V8 flags         8  hash of those that matter
+ *   120  created          8  seconds since 1970
+ *   128  file length      8
+ *   136  sections         4  1 to IMAGE_PARTS_MAX
+ *   140  zero             4
+ *   144  machine         16  its name, NUL-padded
+ *   160  base             8  id of the image it was made from, 0 none
+ *   168  clock            8  ns, what the realm's clock said
+ *   176  wake             8  ns until its next timer, 0 none
+ *   184  zero            64
+ *   248  header sum       8  over header and table, itself taken as 0
+ * The section table, for each section:
+ *     0  section          4  enum image_section, in ascending order
+ *     4  zero             4
+ *     8  offset           8  in the file
+ *    16  length           8
+ *    24  sum              8  see image_sum()
+ *    32  SHA-256         32  zeros: not known
+ * Then the sections: each begins at the first multiple of 64 after the end of
+ * what is before it, zeros between, and the file ends with the last.
  */
-#include "engine/image.h"
-
-#include "base/clock.h"
+#include "engine/image_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,44 +44,46 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define IMAGE_FORMAT 1u
-#define HEADER_N 256u
-#define IMAGE_MAX (UINT64_C(1) << 31) /* V8 counts a blob's bytes in an int */
-
-static const char magic[8] = {'s', 'n', 'a', 'p', 'c', 'g', 'i', '\n'};
+const char image_magic[8] = {'s', 'n', 'a', 'p', 'c', 'g', 'i', '\n'};
 
 #if defined(__x86_64__)
-static const char machine[16] = "x86-64";
+const char image_machine[16] = "x86-64";
 #elif defined(__aarch64__)
-static const char machine[16] = "aarch64";
+const char image_machine[16] = "aarch64";
 #else
-static const char machine[16] = "other";
+const char image_machine[16] = "other";
 #endif
 
-struct image_header {
-    char magic[8];
-    uint32_t format;
-    uint32_t header_n;
-    uint32_t kind;
-    uint32_t pointer_n;
-    char version[64];
-    uint64_t build;
-    uint64_t natives;
-    uint64_t js;
-    uint64_t created;
-    uint64_t payload_n;
-    uint64_t payload_sum;
-    char machine[16];
-    char zero[96];
-    uint64_t header_sum;
-};
-_Static_assert(sizeof(struct image_header) == HEADER_N, "no padding");
+static const char *const kinds[] = {
+    [IMAGE_API] = "API", [IMAGE_APP] = "application", [IMAGE_STATE] = "state"};
+static const char *const sections[] = {[SECTION_SNAPSHOT] = "snapshot",
+                                       [SECTION_SOURCES] = "sources",
+                                       [SECTION_CENSUS] = "census",
+                                       [SECTION_PORTABLE] = "portable",
+                                       [SECTION_SIGNATURE] = "signature"};
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-/*
- * A checksum against accidents, four lanes wide so that a megabyte costs
- * tens of microseconds. Not against intent: that is a signature's work.
- */
-static uint64_t sum(const void *p, size_t n)
+static bool is_kind(uint32_t kind)
+{
+    return kind < COUNT(kinds) && kinds[kind] != NULL;
+}
+
+static bool is_section(uint32_t section)
+{
+    return section < COUNT(sections) && sections[section] != NULL;
+}
+
+const char *image_kind_name(enum image_kind kind)
+{
+    return is_kind((uint32_t)kind) ? kinds[kind] : "unknown";
+}
+
+const char *image_section_name(enum image_section section)
+{
+    return is_section((uint32_t)section) ? sections[section] : "unknown";
+}
+
+uint64_t image_sum(const void *p, size_t n)
 {
     const unsigned char *b = p;
     uint64_t lane[4] = {UINT64_C(0x9e3779b97f4a7c15), UINT64_C(0xbf58476d),
@@ -94,140 +108,349 @@ static uint64_t sum(const void *p, size_t n)
     return h;
 }
 
-static enum err differs(struct why *why, const char *what, uint64_t theirs,
-                        uint64_t ours)
+uint64_t image_head_sum(const void *head, uint32_t count)
 {
-    return why_set(why, ERR_MISMATCH,
-                   "the image was made for %s %016" PRIx64
-                   ", this program has %016" PRIx64,
-                   what, theirs, ours);
+    unsigned char copy[HEAD_MAX];
+    size_t n = HEADER_N + (size_t)count * ENTRY_N;
+    must(count <= IMAGE_PARTS_MAX);
+    memcpy(copy, head, n);
+    memset(copy + offsetof(struct image_header, header_sum), 0,
+           sizeof(uint64_t));
+    return image_sum(copy, n);
 }
 
-/* Is it made for this program? */
-static enum err header_matches(const struct image_header *h,
-                               const struct image_host *host, struct why *why)
+/* ---- is it made for this program? --------------------------------------- */
+
+enum err image_fits(const struct image *img, const struct image_host *host,
+                    struct why *why)
 {
-    if (h->pointer_n != sizeof(void *) ||
-        memcmp(h->machine, machine, sizeof machine) != 0)
+    const struct {
+        const char *what;
+        uint64_t theirs, ours;
+    } number[] = {{"V8 build", img->build, host->build},
+                  {"V8 flags", img->flags, host->flags},
+                  {"natives", img->natives, host->natives},
+                  {"js", img->js, host->js}};
+
+    if (img->pointer_n != sizeof(void *) ||
+        strncmp(img->machine, image_machine, sizeof image_machine) != 0)
         return why_set(why, ERR_MISMATCH,
-                       "the image was made on %.16s with %u-byte pointers, "
-                       "this machine is %s with %zu-byte pointers",
-                       h->machine, h->pointer_n, machine, sizeof(void *));
-    if (strncmp(h->version, host->version, sizeof h->version) != 0)
+                       "the image was made on %s with %u-byte pointers, this "
+                       "machine is %s with %zu-byte pointers",
+                       img->machine, img->pointer_n, image_machine,
+                       sizeof(void *));
+    if (strcmp(img->version, host->version) != 0)
         return why_set(why, ERR_MISMATCH,
-                       "the image was made with V8 %.64s, this program has "
-                       "V8 %s",
-                       h->version, host->version);
-    if (h->build != host->build)
-        return differs(why, "V8 build", h->build, host->build);
-    if (h->natives != host->natives)
-        return differs(why, "natives", h->natives, host->natives);
-    if (h->js != host->js)
-        return differs(why, "js", h->js, host->js);
+                       "the image was made with V8 %s, this program has V8 %s",
+                       img->version, host->version);
+    for (size_t i = 0; i < COUNT(number); i++)
+        if (number[i].theirs != number[i].ours)
+            return why_set(why, ERR_MISMATCH,
+                           "the image was made for %s %016" PRIx64
+                           ", this program has %016" PRIx64,
+                           number[i].what, number[i].theirs, number[i].ours);
     return OK;
 }
+
+/* ---- is it whole? ------------------------------------------------------- */
 
 /* A name that can be shown: it is repeated in what people read. */
 static bool shows(const char *name, size_t max)
 {
-    for (size_t i = 0; i < max && name[i] != '\0'; i++)
+    size_t i = 0;
+    for (; i < max && name[i] != '\0'; i++)
         if (name[i] < 0x20 || name[i] > 0x7e)
+            return false;
+    for (; i < max; i++)
+        if (name[i] != '\0')
             return false;
     return true;
 }
 
-/* Is it whole? */
-static enum err header_whole(const struct image_header *h, size_t n,
-                             struct why *why)
+static bool is_zero(const void *p, size_t n)
 {
-    if (memcmp(h->magic, magic, sizeof magic) != 0)
+    const unsigned char *b = p;
+    while (n > 0 && b[n - 1] == 0)
+        n--;
+    return n == 0;
+}
+
+static enum err cut_short(size_t n, uint64_t wanted, struct why *why)
+{
+    return why_set(why, ERR_CORRUPT,
+                   "the image is cut short: it has %zu bytes of %" PRIu64, n,
+                   wanted);
+}
+
+/* Header and table; n: bytes at p, which holds both if they are that many. */
+static enum err head_whole(const struct image_header *h, size_t n,
+                           struct why *why)
+{
+    if (n < HEADER_N &&
+        memcmp(h, image_magic, n < sizeof image_magic ? n : 8) == 0)
+        return cut_short(n, HEADER_N, why);
+    if (n < HEADER_N || memcmp(h->magic, image_magic, sizeof h->magic) != 0)
         return why_set(why, ERR_CORRUPT, "not a snapcgi image");
     if (h->format != IMAGE_FORMAT)
         return why_set(why, ERR_MISMATCH,
                        "the image has format %u, this program reads %u",
                        h->format, IMAGE_FORMAT);
-    if (h->header_n != HEADER_N ||
-        h->header_sum != sum(h, offsetof(struct image_header, header_sum)) ||
-        !shows(h->machine, sizeof h->machine) ||
-        !shows(h->version, sizeof h->version))
+    if (h->header_n != HEADER_N || h->count == 0 || h->count > IMAGE_PARTS_MAX)
         return why_set(why, ERR_CORRUPT, "the image's header is damaged");
-    if (h->payload_n > IMAGE_MAX || h->payload_n != n - HEADER_N)
-        return why_set(why, ERR_CORRUPT,
-                       "the image is %zu bytes long, its header says %" PRIu64,
-                       n, h->payload_n + HEADER_N);
+    if (n < HEADER_N + (size_t)h->count * ENTRY_N)
+        return cut_short(n, HEADER_N + (uint64_t)h->count * ENTRY_N, why);
+    if (h->header_sum != image_head_sum(h, h->count) ||
+        !shows(h->machine, sizeof h->machine) ||
+        !shows(h->version, sizeof h->version) || h->zero != 0 ||
+        !is_zero(h->zeros, sizeof h->zeros))
+        return why_set(why, ERR_CORRUPT, "the image's header is damaged");
+    if (!is_kind(h->kind))
+        return why_set(why, ERR_MISMATCH,
+                       "the image is of kind %u, which this program does not "
+                       "know",
+                       h->kind);
     return OK;
 }
 
-/* embedded: covered by the program's own file, its sum is not read. */
-static enum err image_check(const void *p, size_t n, bool embedded,
-                            const struct image_host *host, struct image *img,
-                            struct why *why)
+static const struct image_entry *table_of(const void *p)
+{
+    return (const void *)((const char *)p + HEADER_N);
+}
+
+static uint64_t aligned(uint64_t n)
+{
+    return (n + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+/* The sections lie one after the other, and are all there is. */
+static enum err table_whole(const struct image_header *h, struct why *why)
+{
+    const struct image_entry *t = table_of(h);
+    uint64_t end = HEADER_N + (uint64_t)h->count * ENTRY_N;
+    uint32_t before = 0;
+
+    for (uint32_t i = 0; i < h->count; i++) {
+        if (!is_section(t[i].section))
+            return why_set(why, ERR_MISMATCH,
+                           "the image has a section %u, which this program "
+                           "does not know",
+                           t[i].section);
+        if (t[i].section <= before || t[i].zero != 0 ||
+            t[i].n > IMAGE_SECTION_MAX || t[i].offset != aligned(end))
+            return why_set(why, ERR_CORRUPT,
+                           "the image's table is damaged at its section %s",
+                           sections[t[i].section]);
+        before = t[i].section;
+        end = t[i].offset + t[i].n;
+    }
+    if (t[0].section != SECTION_SNAPSHOT && h->kind != IMAGE_STATE)
+        return why_set(why, ERR_CORRUPT, "the image has no snapshot");
+    if (end != h->file_n)
+        return why_set(why, ERR_CORRUPT,
+                       "the image's sections end at %" PRIu64
+                       ", its header says %" PRIu64,
+                       end, h->file_n);
+    return OK;
+}
+
+static enum err length_right(const struct image_header *h, uint64_t n,
+                             struct why *why)
+{
+    if (n < h->file_n)
+        return cut_short((size_t)n, h->file_n, why);
+    if (n > h->file_n)
+        return why_set(why, ERR_CORRUPT,
+                       "the image has %" PRIu64
+                       " bytes, its header says %" PRIu64,
+                       n, h->file_n);
+    return OK;
+}
+
+static enum err sum_right(const struct image_entry *t, const char *p,
+                          struct why *why)
+{
+    if (image_sum(p + t->offset, (size_t)t->n) == t->sum)
+        return OK;
+    return why_set(why, ERR_CORRUPT,
+                   "the image is damaged: the checksum of its section %s does "
+                   "not match",
+                   sections[t->section]);
+}
+
+static void put_id(char id[static IMAGE_ID_N], uint64_t number)
+{
+    snprintf(id, IMAGE_ID_N, "%016" PRIx64, number);
+}
+
+static void fill(const void *p, size_t n, struct image *img)
 {
     const struct image_header *h = p;
-    enum err e;
+    const struct image_entry *t = table_of(p);
 
-    if (n < HEADER_N)
-        return why_set(why, ERR_CORRUPT,
-                       "the image is cut short: %zu bytes, its header alone "
-                       "has %u",
-                       n, HEADER_N);
-    if ((e = header_whole(h, n, why)) != OK ||
-        (e = header_matches(h, host, why)) != OK)
+    *img = (struct image){.kind = (enum image_kind)h->kind,
+                          .pointer_n = h->pointer_n,
+                          .build = h->build,
+                          .natives = h->natives,
+                          .js = h->js,
+                          .flags = h->flags,
+                          .created = h->created,
+                          .clock = h->clock,
+                          .wake = h->wake,
+                          .bytes = {p, n}};
+    memcpy(img->version, h->version, sizeof h->version);
+    memcpy(img->machine, h->machine, sizeof h->machine);
+    put_id(img->id, t[0].sum);
+    if (h->base != 0)
+        put_id(img->base, h->base);
+    if (t[0].section == SECTION_SNAPSHOT) {
+        img->payload = (const char *)p + t[0].offset;
+        img->payload_n = (size_t)t[0].n;
+    }
+}
+
+/* Whole but for its sections' bytes, and made for host. Fills img anyway. */
+static enum err head_check(const void *p, size_t n, uint64_t file_n,
+                           const struct image_host *host, struct image *img,
+                           struct why *why)
+{
+    enum err e;
+    *img = (struct image){.map = NULL};
+    if ((e = head_whole(p, n, why)) != OK || (e = table_whole(p, why)) != OK)
         return e;
-    const char *payload = (const char *)p + HEADER_N;
-    if (!embedded && sum(payload, (size_t)h->payload_n) != h->payload_sum)
-        return why_set(why, ERR_CORRUPT,
-                       "the image is damaged: its checksum does not match");
-    img->kind = (enum image_kind)h->kind;
-    img->payload = payload;
-    img->payload_n = (size_t)h->payload_n;
-    img->created = h->created;
-    snprintf(img->id, sizeof img->id, "%016" PRIx64, h->payload_sum);
-    memcpy(img->version, h->version, sizeof img->version);
-    img->version[sizeof img->version - 1] = '\0';
-    return OK;
+    fill(p, n, img);
+    if (host != NULL && (e = image_fits(img, host, why)) != OK)
+        return e;
+    return length_right(p, file_n, why);
+}
+
+static enum err check(const void *p, size_t n, bool sum,
+                      const struct image_host *host, struct image *img,
+                      struct why *why)
+{
+    enum err e = head_check(p, n, n, host, img, why);
+    if (e == OK && sum && img->payload != NULL)
+        e = sum_right(table_of(p), p, why);
+    if (e != OK)
+        *img = (struct image){.map = NULL};
+    return e;
+}
+
+enum err image_open_embedded(const void *p, size_t n,
+                             const struct image_host *host, struct image *img,
+                             struct why *why)
+{
+    return check(p, n, false, host, img, why);
 }
 
 enum err image_open(const void *p, size_t n, const struct image_host *host,
                     struct image *img, struct why *why)
 {
-    img->map = NULL;
-    img->map_n = 0;
-    return image_check(p, n, true, host, img, why);
+    return check(p, n, true, host, img, why);
 }
 
-enum err image_open_file(const char *path, const struct image_host *host,
-                         struct image *img, struct why *why)
+/* ---- files -------------------------------------------------------------- */
+
+/* All n bytes from the file's beginning, or as many as there are. */
+static ssize_t read_all(int fd, void *p, size_t n)
+{
+    size_t got = 0;
+    while (got < n) {
+        ssize_t one = pread(fd, (char *)p + got, n - got, (off_t)got);
+        if (one < 0 && errno == EINTR)
+            continue;
+        if (one < 0)
+            return -1;
+        if (one == 0)
+            break;
+        got += (size_t)one;
+    }
+    return (ssize_t)got;
+}
+
+/*
+ * The head alone, so that a file of another kind or for another program costs
+ * one read, and no length that it claims any memory.
+ */
+static enum err head_peek(int fd, uint64_t file_n,
+                          const struct image_host *host, struct why *why)
+{
+    union {
+        struct image_header h;
+        unsigned char bytes[HEAD_MAX];
+    } head;
+    struct image img;
+    ssize_t got = read_all(fd, &head, sizeof head);
+    if (got < 0)
+        return why_set(why, ERR_IO, "%s", strerror(errno));
+    return head_check(&head, (size_t)got, file_n, host, &img, why);
+}
+
+static enum err take_in(int fd, size_t n, enum image_hold hold, void **map,
+                        struct why *why)
+{
+    *map = hold == IMAGE_MAP
+               ? mmap(NULL, n, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0)
+               : mmap(NULL, n, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (*map == MAP_FAILED)
+        return why_set(why, ERR_NOMEM, "no memory for its %zu bytes", n);
+    if (hold == IMAGE_MAP)
+        return OK;
+    ssize_t got = read_all(fd, *map, n);
+    if (got == (ssize_t)n)
+        return OK;
+    if (got < 0)
+        why_set(why, ERR_IO, "%s", strerror(errno));
+    else
+        why_set(why, ERR_CORRUPT,
+                "the image is cut short: %zd bytes could be read of %zu", got,
+                n);
+    munmap(*map, n);
+    return got < 0 ? ERR_IO : ERR_CORRUPT;
+}
+
+static enum err open_fd(int fd, enum image_hold hold,
+                        const struct image_host *host, struct image *img,
+                        struct why *why)
 {
     struct stat st;
-    enum err e = ERR_IO;
-    void *map = MAP_FAILED;
+    void *map;
+    enum err e;
 
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return why_set(why, ERR_IO, "not a regular file");
+    size_t n = (size_t)st.st_size;
+    if ((e = head_peek(fd, n, host, why)) != OK ||
+        (e = take_in(fd, n, hold, &map, why)) != OK)
+        return e;
+    /* Again, since somebody may write the file between the two. */
+    if ((e = image_open(map, n, host, img, why)) != OK) {
+        munmap(map, n);
+        return e;
+    }
+    img->map = map;
+    img->map_n = n;
+    return OK;
+}
+
+enum err image_open_fd(int fd, const char *name, enum image_hold hold,
+                       const struct image_host *host, struct image *img,
+                       struct why *why)
+{
+    struct why inner = {.text = ""};
+    enum err e = open_fd(fd, hold, host, img, &inner);
+    return e == OK ? OK : why_set(why, e, "%s: %s", name, inner.text);
+}
+
+enum err image_open_file(const char *path, enum image_hold hold,
+                         const struct image_host *host, struct image *img,
+                         struct why *why)
+{
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return why_set(why, errno == ENOENT ? ERR_NOTFOUND : ERR_IO, "%s: %s",
                        path, strerror(errno));
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        why_set(why, e, "%s is not a regular file", path);
-        goto out;
-    }
-    size_t n = (size_t)st.st_size;
-    if (n > 0)
-        map = mmap(NULL, n, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
-    struct why inner = {.text = ""};
-    static const char nothing[1];
-    e = image_check(map != MAP_FAILED ? map : nothing,
-                    map != MAP_FAILED ? n : 0, false, host, img, &inner);
-    if (e != OK) {
-        why_set(why, e, "%s: %s", path, inner.text);
-        goto out;
-    }
-    img->map = map;
-    img->map_n = n;
-    map = MAP_FAILED;
-out:
-    if (map != MAP_FAILED)
-        munmap(map, n);
+    enum err e = image_open_fd(fd, path, hold, host, img, why);
     close(fd);
     return e;
 }
@@ -239,54 +462,54 @@ void image_close(struct image *img)
     img->map = NULL;
 }
 
-static bool write_all(int fd, const void *p, size_t n)
+/* ---- sections ----------------------------------------------------------- */
+
+static uint32_t count_of(const struct image *img)
 {
-    const char *b = p;
-    while (n > 0) {
-        ssize_t put = write(fd, b, n);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0)
-            return false;
-        b += put;
-        n -= (size_t)put;
-    }
-    return true;
+    return ((const struct image_header *)(const void *)img->bytes.p)->count;
 }
 
-enum err image_write(const char *path, enum image_kind kind,
-                     const struct image_host *host, const void *payload,
-                     size_t n, struct why *why)
+enum err image_section(const struct image *img, enum image_section section,
+                       struct slice *out, struct why *why)
 {
-    struct image_header h = {.format = IMAGE_FORMAT,
-                             .header_n = HEADER_N,
-                             .kind = (uint32_t)kind,
-                             .pointer_n = sizeof(void *),
-                             .build = host->build,
-                             .natives = host->natives,
-                             .js = host->js,
-                             .created = clock_real() / NS_PER_S,
-                             .payload_n = n,
-                             .payload_sum = sum(payload, n)};
-    char temporary[4096];
-    enum err e = ERR_IO;
+    const struct image_entry *t = table_of(img->bytes.p);
+    for (uint32_t i = 0; i < count_of(img); i++) {
+        if (t[i].section != section)
+            continue;
+        *out = (struct slice){img->bytes.p + t[i].offset, (size_t)t[i].n};
+        return sum_right(&t[i], img->bytes.p, why);
+    }
+    return why_set(why, ERR_NOTFOUND, "the image has no section %s",
+                   image_section_name(section));
+}
 
-    memcpy(h.magic, magic, sizeof magic);
-    memcpy(h.machine, machine, sizeof machine);
-    if (strlen(host->version) >= sizeof h.version ||
-        (size_t)snprintf(temporary, sizeof temporary, "%s.%ld", path,
-                         (long)getpid()) >= sizeof temporary)
-        return why_set(why, ERR_TOOBIG, "a name is too long");
-    memcpy(h.version, host->version, strlen(host->version));
-    h.header_sum = sum(&h, offsetof(struct image_header, header_sum));
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return why_set(why, e, "%s: %s", temporary, strerror(errno));
-    bool whole = write_all(fd, &h, sizeof h) && write_all(fd, payload, n) &&
-                 fsync(fd) == 0;
-    if (close(fd) == 0 && whole && rename(temporary, path) == 0)
-        return OK;
-    why_set(why, e, "%s: %s", path, strerror(errno));
-    unlink(temporary);
-    return e;
+size_t image_parts(const struct image *img,
+                   struct image_part parts[IMAGE_PARTS_MAX])
+{
+    const struct image_entry *t = table_of(img->bytes.p);
+    uint32_t count = count_of(img);
+    for (uint32_t i = 0; i < count; i++) {
+        parts[i].section = (enum image_section)t[i].section;
+        parts[i].bytes =
+            (struct slice){img->bytes.p + t[i].offset, (size_t)t[i].n};
+        memcpy(parts[i].sha256, t[i].sha256, sizeof parts[i].sha256);
+    }
+    return count;
+}
+
+enum err image_whole(const struct image *img, struct why *why)
+{
+    const struct image_entry *t = table_of(img->bytes.p);
+    uint64_t end = t[0].offset;
+    for (uint32_t i = 0; i < count_of(img); i++) {
+        if (!is_zero(img->bytes.p + end, (size_t)(t[i].offset - end)))
+            return why_set(why, ERR_CORRUPT,
+                           "the image is damaged: there is something before "
+                           "its section %s",
+                           sections[t[i].section]);
+        if (sum_right(&t[i], img->bytes.p, why) != OK)
+            return ERR_CORRUPT;
+        end = t[i].offset + t[i].n;
+    }
+    return OK;
 }

@@ -4,80 +4,53 @@
  */
 #include "engine/image_build.h"
 
+#include "base/clock.h"
+#include "base/task.h"
 #include "engine/js_files.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
+
+#define TRY_NS (120 * NS_PER_S) /* for one of this size, that is hung */
 
 struct image_host image_host_here(const struct native *const *tables)
 {
     return (struct image_host){.version = engine_version(),
                                .build = engine_build(),
                                .natives = engine_fingerprint(tables),
-                               .js = js_hash};
+                               .js = js_hash,
+                               .flags = engine_flags()};
 }
 
-struct task {
+struct build {
     const char *path;
     const struct native *const *tables;
     warm_fn *warm;
+    const struct image *image; /* to try; NULL: the file at path */
 };
 
-typedef enum err child_fn(const struct task *task, struct why *why);
-
-/* Runs fn in a child; its status and sentence come back through a pipe. */
-static enum err in_child(child_fn *fn, const struct task *task, struct why *why)
+static enum err build(void *arg, struct why *why)
 {
-    struct {
-        enum err e;
-        struct why why;
-    } answer = {ERR_FAIL, {.text = ""}};
-    int pipe_fd[2];
-
-    if (pipe(pipe_fd) != 0)
-        return why_set(why, ERR_IO, "pipe: %s", strerror(errno));
-    fflush(NULL);
-    pid_t pid = fork();
-    if (pid < 0)
-        return why_set(why, ERR_IO, "fork: %s", strerror(errno));
-    if (pid == 0) {
-        answer.e = fn(task, &answer.why);
-        ssize_t put = write(pipe_fd[1], &answer, sizeof answer);
-        _exit(put == (ssize_t)sizeof answer ? 0 : 1);
-    }
-    close(pipe_fd[1]);
-    ssize_t got = read(pipe_fd[0], &answer, sizeof answer);
-    close(pipe_fd[0]);
-    int status = 0;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    if (got != (ssize_t)sizeof answer) {
-        if (WIFSIGNALED(status))
-            return why_set(why, ERR_FAIL, "V8 ended the process by signal %d",
-                           WTERMSIG(status));
-        return why_set(why, ERR_FAIL, "the child process ended with status %d",
-                       WEXITSTATUS(status));
-    }
-    if (answer.e != OK)
-        why_set(why, answer.e, "%s", answer.why.text);
-    return answer.e;
-}
-
-static enum err build(const struct task *task, struct why *why)
-{
-    struct engine_setup setup = {.mode = ENGINE_BUILD, .tables = task->tables};
-    struct image_host host = image_host_here(task->tables);
+    const struct build *b = arg;
+    struct engine_setup setup = {.mode = ENGINE_BUILD, .tables = b->tables};
     void *payload = NULL;
     size_t n = 0;
 
     engine_start(&setup);
-    enum err e = engine_snapshot(task->warm, &payload, &n, why);
+    enum err e = engine_snapshot(b->warm, &payload, &n, why);
+    const struct image_part part = {.section = SECTION_SNAPSHOT,
+                                    .bytes = {payload, n}};
+    const struct image_plan plan = {.kind = IMAGE_API,
+                                    .host = image_host_here(b->tables),
+                                    .parts = &part,
+                                    .count = 1,
+                                    .mode = 0644};
     if (e == OK)
-        e = image_write(task->path, IMAGE_API, &host, payload, n, why);
+        e = image_write(b->path, &plan, why);
     free(payload);
     return e;
 }
@@ -97,24 +70,36 @@ static enum err tiny_load(void *arg, const char *specifier,
     return OK;
 }
 
-static enum err try(const struct task *task, struct why *why)
+/* Of an image that somebody else made, V8's last words explain nothing. */
+static void be_quiet(void)
 {
-    struct engine_setup setup = {.mode = ENGINE_RESIDENT,
-                                 .tables = task->tables};
+    int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0)
+        dup2(fd, STDERR_FILENO);
+}
+
+static enum err try(void *arg, struct why *why)
+{
+    const struct build *b = arg;
+    struct engine_setup setup = {.mode = ENGINE_RESIDENT, .tables = b->tables};
     struct engine_limits limits = {0};
-    struct image_host host = image_host_here(task->tables);
+    struct image_host host = image_host_here(b->tables);
     struct loader loader = {.load = tiny_load};
-    struct image image;
+    struct image file;
     struct engine *engine;
     struct realm *realm;
     struct report rep;
+    enum err e;
 
-    enum err e = image_open_file(task->path, &host, &image, why);
-    if (e != OK)
+    if (b->image == NULL &&
+        (e = image_open_file(b->path, IMAGE_COPY, &host, &file, why)) != OK)
         return e;
+    if (b->image != NULL)
+        be_quiet();
     engine_start(&setup);
     report_init(&rep);
-    if ((e = engine_new(&image, &limits, &engine)) == OK &&
+    if ((e = engine_new(b->image != NULL ? b->image : &file, &limits,
+                        &engine)) == OK &&
         (e = realm_new(engine, NULL, &realm)) == OK)
         e = realm_load(realm, &loader, "/self-test.js", &rep);
     if (e == OK && realm_state(realm, &rep) != REALM_READY)
@@ -124,11 +109,11 @@ static enum err try(const struct task *task, struct why *why)
     return e;
 }
 
-enum err image_try(const char *path, const struct native *const *tables,
-                   struct why *why)
+enum err image_try(const struct image *image,
+                   const struct native *const *tables, struct why *why)
 {
-    const struct task task = {.path = path, .tables = tables};
-    return in_child(try, &task, why);
+    struct build b = {.tables = tables, .image = image};
+    return task_run(try, &b, TRY_NS, NULL, why);
 }
 
 enum err image_build_api(const char *path, const struct native *const *tables,
@@ -139,11 +124,10 @@ enum err image_build_api(const char *path, const struct native *const *tables,
     if ((size_t)snprintf(temporary, sizeof temporary, "%s.new", path) >=
         sizeof temporary)
         return why_set(why, ERR_TOOBIG, "the path is too long");
-    const struct task task = {
-        .path = temporary, .tables = tables, .warm = warm};
-    enum err e = in_child(build, &task, why);
+    struct build b = {.path = temporary, .tables = tables, .warm = warm};
+    enum err e = task_run(build, &b, 0, NULL, why);
     if (e == OK)
-        e = in_child(try, &task, why);
+        e = task_run(try, &b, TRY_NS, NULL, why);
     if (e == OK && rename(temporary, path) != 0)
         e = why_set(why, ERR_IO, "%s: %s", path, strerror(errno));
     if (e != OK)

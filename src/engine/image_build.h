@@ -19,8 +19,11 @@ struct image_host image_host_here(const struct native *const *tables);
 enum err image_build_api(const char *path, const struct native *const *tables,
                          warm_fn *warm, struct why *why);
 
-/* Tries an image file in a child process: loads it, starts a function. */
-enum err image_try(const char *path, const struct native *const *tables,
-                   struct why *why);
+/*
+ * Tries an opened image, which fits this program, in a child process: restores
+ * it; starts a function, or has the application of the image.
+ */
+enum err image_try(const struct image *image,
+                   const struct native *const *tables, struct why *why);
 
 #endif

@@ -86,3 +86,27 @@ void restab_drop(struct restab *t, int32_t id)
     }
     kind->close(p);
 }
+
+const struct reskind *restab_kind(const struct restab *t, int32_t id)
+{
+    struct resource *r = find(t, id);
+    return r != NULL ? r->kind : NULL;
+}
+
+size_t restab_kinds(const struct restab *t, struct reskind_count *out,
+                    size_t max)
+{
+    size_t n = 0;
+    for (int32_t i = 0; i < t->count; i++) {
+        const struct reskind *kind = t->all[i].kind;
+        size_t k = 0;
+        while (k < n && out[k].kind != kind)
+            k++;
+        if (kind == NULL || k == max)
+            continue;
+        if (k == n)
+            out[n++] = (struct reskind_count){.kind = kind};
+        out[k].count++;
+    }
+    return n;
+}

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define RESTAB_MAX 65536 /* things at once */
@@ -44,5 +45,18 @@ void *restab_get(const struct restab *t, const struct reskind *kind,
                  int32_t id);
 /* Closes what has that number; nothing when there is none. */
 void restab_drop(struct restab *t, int32_t id);
+/* The kind of what has that number, or NULL. */
+const struct reskind *restab_kind(const struct restab *t, int32_t id);
+
+struct reskind_count {
+    const struct reskind *kind;
+    size_t count;
+};
+/*
+ * What there is, by kind: fills at most max of out, and returns how many it
+ * filled. 0: the table is empty.
+ */
+size_t restab_kinds(const struct restab *t, struct reskind_count *out,
+                    size_t max);
 
 #endif

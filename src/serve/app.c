@@ -3,6 +3,9 @@
  */
 #include "serve/app.h"
 
+#include "serve/image_bundle.h"
+#include "serve/image_sources.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -25,7 +28,10 @@ struct file {
 };
 
 struct app {
-    char *jail; /* real path of the folder sources come from */
+    char *jail;           /* real path of the folder sources come from */
+    char *attached;       /* app_attach()'s path, or NULL */
+    struct slice sources; /* and its sources */
+    const struct image_bundle *bundle; /* app_bundle()'s, or NULL */
     struct file *files;
     size_t count;
     struct loader loader;
@@ -238,22 +244,11 @@ static struct file *file_named(const struct app *a, const char *name)
     return NULL;
 }
 
-/* The file called name, read now or before. */
-static enum err file_get(struct app *a, const char *name, struct file **out,
-                         struct fault *fault)
+/* Reads the file called name, whose real path that is. */
+static enum err file_add(struct app *a, const char *name, const char *path,
+                         struct file **out, struct fault *fault)
 {
-    char path[PATH_MAX];
     struct file f = {0};
-    *out = file_named(a, name);
-    if (*out != NULL)
-        return OK;
-    if (realpath(name, path) == NULL)
-        return refuse(fault, status_of(errno), "cannot find %s: %s", name,
-                      strerror(errno));
-    if (!is_under(path, a->jail))
-        return refuse(fault, 403,
-                      "%s is %s, outside the application's folder %s", name,
-                      path, a->jail);
     if (a->count == APP_FILES_MAX)
         return refuse(fault, 500, "an application may have %d source files",
                       APP_FILES_MAX);
@@ -268,6 +263,24 @@ static enum err file_get(struct app *a, const char *name, struct file **out,
     a->files[a->count] = f;
     *out = &a->files[a->count++];
     return OK;
+}
+
+/* The file called name, read now or before. */
+static enum err file_get(struct app *a, const char *name, struct file **out,
+                         struct fault *fault)
+{
+    char path[PATH_MAX];
+    *out = file_named(a, name);
+    if (*out != NULL)
+        return OK;
+    if (realpath(name, path) == NULL)
+        return refuse(fault, status_of(errno), "cannot find %s: %s", name,
+                      strerror(errno));
+    if (!is_under(path, a->jail))
+        return refuse(fault, 403,
+                      "%s is %s, outside the application's folder %s", name,
+                      path, a->jail);
+    return file_add(a, name, path, out, fault);
 }
 
 /* ---- imports ----------------------------------------------------------- */
@@ -344,47 +357,92 @@ static enum err load(void *arg, const char *specifier, const char *referrer,
         return why_set(why, ERR_NOTFOUND, "cannot import \"%.100s\": %.400s",
                        specifier, fault.why.text);
     }
-    char *text = malloc(f->n + 1);
+    const struct image_bundle *b = referrer == NULL ? a->bundle : NULL;
+    struct slice words = {f->text, f->n};
+    if (b != NULL)
+        words = buf_view(&b->text);
+    char *text = malloc(words.n + 1);
     if (text == NULL)
         return why_set(why, ERR_NOMEM, "no memory for %s", f->path);
-    memcpy(text, f->text, f->n);
-    text[f->n] = '\0';
+    memcpy(text, words.p, words.n);
+    text[words.n] = '\0';
     *out = (struct source){.text = text,
-                           .n = f->n,
+                           .n = words.n,
                            .path = xstrdup(f->path),
-                           .json = slice_ends(slice_of(f->path), ".json")};
+                           .json = slice_ends(slice_of(f->path), ".json"),
+                           .bundle = b != NULL && !b->module};
     return OK;
 }
 
 /* ---- the application --------------------------------------------------- */
 
-enum err app_open(const char *path, const char *root, struct app **out,
-                  struct fault *fault)
+/* The fence: imports stay under root, or in path's own folder. */
+static enum err fence(struct app *a, const char *path, const char *root,
+                      struct fault *fault)
 {
-    struct app *a = xalloc(sizeof(*a));
-    struct file *f;
     char real[PATH_MAX];
-    a->loader = (struct loader){load, a};
-    enum err e;
-    if (realpath(root != NULL ? root : path, real) == NULL) {
-        e = refuse(fault, root != NULL ? 500 : status_of(errno),
-                   "cannot find %s: %s", root != NULL ? root : path,
-                   strerror(errno));
-        goto out;
-    }
+    const char *from = root != NULL ? root : path;
+    bool found = realpath(from, real) != NULL;
+    if (!found && a->attached == NULL)
+        return refuse(fault, root != NULL ? 500 : status_of(errno),
+                      "cannot find %s: %s", from, strerror(errno));
+    if (!found) /* an image needs no source to be there */
+        snprintf(real, sizeof(real), "%s", from);
     if (root == NULL) {
         char *slash = strrchr(real, '/');
         slash[slash == real ? 1 : 0] = '\0';
     }
     a->jail = xstrdup(real);
-    e = file_get(a, path, &f, fault);
-out:
+    return OK;
+}
+
+static struct app *app_new(void)
+{
+    struct app *a = xalloc(sizeof(*a));
+    a->loader = (struct loader){load, a};
+    return a;
+}
+
+enum err app_open(const char *path, const char *root, struct app **out,
+                  struct fault *fault)
+{
+    struct app *a = app_new();
+    struct file *f;
+    enum err e = fence(a, path, root, fault);
+    if (e == OK)
+        e = file_get(a, path, &f, fault);
     if (e != OK) {
         app_free(a);
         a = NULL;
     }
     *out = a;
     return e;
+}
+
+struct app *app_attach(const char *path, const char *root, struct slice sources)
+{
+    struct app *a = app_new();
+    a->attached = xstrdup(path);
+    a->sources = sources;
+    must(fence(a, path, root, NULL) == OK);
+    return a;
+}
+
+enum err app_bundle(struct app *a, const struct image_bundle *bundle,
+                    struct fault *fault)
+{
+    struct file *f;
+    a->bundle = bundle;
+    for (size_t i = 0; i < bundle->count; i++) {
+        const char *path = bundle->inputs[i];
+        enum err e =
+            file_named(a, path) != NULL || strcmp(path, a->files[0].path) == 0
+                ? OK
+                : file_add(a, path, path, &f, fault);
+        if (e != OK)
+            return e;
+    }
+    return OK;
 }
 
 void app_free(struct app *a)
@@ -397,13 +455,14 @@ void app_free(struct app *a)
         free(a->files[i].text);
     }
     free(a->files);
+    free(a->attached);
     free(a->jail);
     free(a);
 }
 
 const char *app_path(const struct app *a)
 {
-    return a->files[0].path;
+    return a->attached != NULL ? a->attached : a->files[0].path;
 }
 
 const struct loader *app_loader(const struct app *a)
@@ -411,8 +470,30 @@ const struct loader *app_loader(const struct app *a)
     return &a->loader;
 }
 
+enum err app_sources(const struct app *a, bool classic, struct buf *out,
+                     struct why *why)
+{
+    struct image_source *list = xalloc(a->count * sizeof(*list));
+    for (size_t i = 0; i < a->count; i++) {
+        const struct file *f = &a->files[i];
+        list[i] = (struct image_source){
+            .path = f->path,
+            .size = (uint64_t)f->size,
+            .mtime = f->mtime,
+            .type = slice_ends(slice_of(f->path), ".json") ? SOURCE_JSON
+                    : classic && i == 0                    ? SOURCE_SCRIPT
+                                                           : SOURCE_MODULE,
+            .text = {f->text, f->n}};
+    }
+    enum err e = image_sources_encode("main", list, a->count, out, why);
+    free(list);
+    return e;
+}
+
 bool app_changed(const struct app *a)
 {
+    if (a->sources.n > 0 && image_sources_current(a->sources, NULL) != OK)
+        return true;
     for (size_t i = 0; i < a->count; i++) {
         const struct file *f = &a->files[i];
         struct stat st;

@@ -23,7 +23,8 @@
 
 static const char *const kinds[] = {[CHILD_WORKER] = "worker",
                                     [CHILD_MONITOR] = "monitor",
-                                    [CHILD_TEST] = "configuration test"};
+                                    [CHILD_TEST] = "configuration test",
+                                    [CHILD_MAKER] = "image maker"};
 
 struct child *child_new(struct child **list, struct loop *loop,
                         enum child_kind kind, const char *pool)
@@ -32,6 +33,7 @@ struct child *child_new(struct child **list, struct loop *loop,
     c->kind = kind;
     c->started = clock_mono();
     c->slot = c->link = c->output = -1;
+    c->grace = CHILD_END_NS;
     c->loop = loop;
     snprintf(c->pool, sizeof(c->pool), "%s", pool);
     buf_init(&c->said, SAID_MAX);
@@ -164,6 +166,7 @@ void child_free(struct child **list, struct child *c)
     }
     buf_free(&c->said);
     buf_free(&c->words);
+    free(c->keep);
     free(c);
 }
 
@@ -201,7 +204,7 @@ void child_drain(struct child *c, bool last, uint64_t timeout)
 
 void child_end(struct child *c)
 {
-    signal_stage(c, CHILD_ENDING, SIGTERM, CHILD_END_NS);
+    signal_stage(c, CHILD_ENDING, SIGTERM, c->grace);
 }
 
 void child_kill(struct child *c)
@@ -307,9 +310,9 @@ void child_log_end(const struct child *c, int status)
                  sigabbrev_np(WTERMSIG(status)));
     else
         snprintf(how, sizeof(how), "with status %d", WEXITSTATUS(status));
-    /* As it was told, or by itself and in order; a test has said why. */
-    bool well = (WIFEXITED(status) &&
-                 (WEXITSTATUS(status) == 0 || c->kind == CHILD_TEST)) ||
+    /* As it was told, or by itself and in order; some have said why. */
+    bool speaks = c->kind == CHILD_TEST || c->kind == CHILD_MAKER;
+    bool well = (WIFEXITED(status) && (WEXITSTATUS(status) == 0 || speaks)) ||
                 (c->stage == CHILD_ENDING && WIFSIGNALED(status) &&
                  WTERMSIG(status) == SIGTERM);
     log_about(c->pool[0] != '\0' ? c->pool : NULL, NULL, NULL);

@@ -16,12 +16,14 @@
 #include <sys/types.h>
 
 struct crew;
+struct keep;
 struct sink;
 
 enum child_kind {
     CHILD_WORKER,
     CHILD_MONITOR,
-    CHILD_TEST /* tries a new configuration */
+    CHILD_TEST, /* tries a new configuration */
+    CHILD_MAKER /* makes a pool's image */
 };
 
 enum child_stage {
@@ -48,6 +50,9 @@ struct child {
     struct board *board; /* borrowed; NULL: made by another build */
     int slot;
     ino_t socket;      /* of the listening socket; 0 not known */
+    struct keep *keep; /* owned; the files of its state, NULL: it keeps none */
+    uint32_t refused;  /* times it could not write it, as far as looked at */
+    uint64_t grace;    /* ns from SIGTERM to SIGKILL */
     int link;          /* owned; -1 none */
     int output;        /* read end of its stdout and stderr, owned */
     struct buf said;   /* of its last line, without the end so far */
@@ -66,6 +71,8 @@ struct child_place {
     int link;
     struct sink *access; /* open, or of kind SINK_NONE */
     struct sink *slow;   /* the same */
+    int state_in;        /* the state to go on from, -1: there is none */
+    int state_out;       /* where to write it; -1: none is kept */
     pid_t parent;
 };
 

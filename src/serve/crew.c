@@ -1,7 +1,7 @@
 /*
  * crew.c - workers are counted off the board and started, drained, replaced.
  */
-#include "serve/crew.h"
+#include "serve/crew_parts.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -54,8 +54,11 @@ enum err crew_open(struct crew *c, struct crews *all, struct why *why)
     if (e == OK && board_new(config->name, slots, &c->board) != OK)
         e = why_set(why, ERR_IO, "cannot make the scoreboard: %s%s",
                     strerror(errno), confine_shortage(errno));
+    if (e == OK && config->state != NULL)
+        e = crew_state_open(c, why);
     if (e != OK)
         return e;
+    c->image_due = crew_image_wanted(c);
     struct board_head *h = board_head(c->board);
     h->pm = (uint32_t)config->pm;
     h->max_children = pm_most(&c->pm);
@@ -66,7 +69,7 @@ enum err crew_open(struct crew *c, struct crews *all, struct why *why)
 
 static void somebody(void *arg, int fd, short events);
 
-static void watch(struct crew *c, bool on)
+void crew_watch(struct crew *c, bool on)
 {
     loop_watch(c->all->loop, c->listener.fd, on ? POLLIN : 0, somebody, c);
     loop_watch(c->all->loop, c->kept[0], on ? POLLIN : 0, somebody, c);
@@ -80,13 +83,13 @@ static void somebody(void *arg, int fd, short events)
     (void)events;
     c->waiting = true;
     /* Not again before a worker had the time to take it. */
-    watch(c, false);
+    crew_watch(c, false);
 }
 
 void crew_close(struct crew *c)
 {
     if (c->watched)
-        watch(c, false);
+        crew_watch(c, false);
     sink_close(&c->access);
     sink_close(&c->slow);
     board_free(c->board);
@@ -106,7 +109,7 @@ ino_t crew_socket(const struct crew *c)
 
 /* ---- counting ---------------------------------------------------------- */
 
-static const struct slot *slot_of(const struct child *c)
+const struct slot *crew_slot(const struct child *c)
 {
     return c->board != NULL ? board_slot(c->board, (uint32_t)c->slot) : NULL;
 }
@@ -114,7 +117,7 @@ static const struct slot *slot_of(const struct child *c)
 static void count_one(struct pm_view *v, const struct child *c, uint64_t now,
                       const struct child **idlest)
 {
-    const struct slot *s = slot_of(c);
+    const struct slot *s = crew_slot(c);
     bool idle = s != NULL && atomic_load(&s->state) == SLOT_IDLE;
     if (c->old) {
         v->old++;
@@ -133,11 +136,15 @@ static void count_one(struct pm_view *v, const struct child *c, uint64_t now,
     }
 }
 
+/* A pool with state has its place also while one worker follows another. */
 static bool is_full(const struct crews *all)
 {
     uint64_t n = 0;
+    for (size_t i = 0; i < all->count; i++)
+        n += all->at[i].config->state != NULL;
     for (struct child *c = all->children; c != NULL; c = c->next)
-        if (c->kind == CHILD_WORKER && !child_leaves(c) && !c->old)
+        if (c->kind == CHILD_WORKER && !child_leaves(c) && !c->old &&
+            c->keep == NULL)
             n++;
     return all->config->process_max > 0 && n >= all->config->process_max;
 }
@@ -169,13 +176,15 @@ struct crew_count crew_count(const struct crew *c)
 bool crew_moves(const struct crew *c)
 {
     struct crew_count n = crew_count(c);
+    if (c->config->state != NULL)
+        return crew_state_moves(c);
     return n.view.old > 0 || n.leaving > 0 || n.view.starting > 0 ||
            c->waiting || (n.view.idle == 0 && c->config->pm != PM_ONDEMAND);
 }
 
 /* ---- starting ---------------------------------------------------------- */
 
-static void failed(struct crew *c, uint64_t now)
+void crew_failed(struct crew *c, uint64_t now)
 {
     uint64_t wait = BACK_OFF_FIRST;
     for (unsigned i = 0; i < c->failures && wait < BACK_OFF_MOST; i++)
@@ -186,7 +195,8 @@ static void failed(struct crew *c, uint64_t now)
     c->retry_at = now + wait;
 }
 
-static int work(const struct crew *crew, const struct child *c, pid_t parent)
+static int work(const struct crew *crew, const struct child *c,
+                const int *state, pid_t parent)
 {
     struct child_place place = {.config = crew->config,
                                 .identity = &crew->identity,
@@ -197,49 +207,75 @@ static int work(const struct crew *crew, const struct child *c, pid_t parent)
                                 .link = c->link,
                                 .access = (struct sink *)&crew->access,
                                 .slow = (struct sink *)&crew->slow,
+                                .state_in = state[0],
+                                .state_out = state[1],
                                 .parent = parent};
     title_set("snapcgi: pool %s", crew->config->name);
     config_forget(crew->all->config, crew->config);
     return crew->all->work(&place);
 }
 
-/* False in the child. */
-static bool start_one(struct crew *crew, uint64_t now, int *status)
+static void not_started(struct crew *crew, struct child *c, uint64_t now,
+                        const struct why *why)
 {
-    int slot = board_claim(crew->board);
-    if (slot < 0)
-        return true; /* until one that leaves has gone */
-    struct child **list = &crew->all->children;
-    struct child *c =
-        child_new(list, crew->all->loop, CHILD_WORKER, crew->config->name);
-    pid_t parent = getpid();
+    crew_failed(crew, now);
+    log_about(crew->config->name, NULL, NULL);
+    log_error("no worker can be started: %s; trying again in %llu ms",
+              why->text,
+              (unsigned long long)((crew->retry_at - now) / NS_PER_MS));
+    log_about(NULL, NULL, NULL);
+    board_release(crew->board, (uint32_t)c->slot);
+    child_free(&crew->all->children, c);
+}
+
+static struct child *new_worker(struct crew *crew, int slot)
+{
+    struct child *c = child_new(&crew->all->children, crew->all->loop,
+                                CHILD_WORKER, crew->config->name);
     c->crew = crew;
     c->board = crew->board;
     c->slot = slot;
     c->socket = crew_socket(crew);
-    pid_t pid = child_fork(c);
-    if (pid == 0) {
-        *status = work(crew, c, parent);
-        return false;
-    }
-    if (pid > 0) {
-        board_slot(crew->board, (uint32_t)slot)->pid = pid;
-        board_head(crew->board)->spawned++;
-        crew->waiting = false;
+    return c;
+}
+
+/* False in the child. */
+static bool start_one(struct crew *crew, uint64_t now, int *status)
+{
+    int state[2] = {-1, -1};
+    struct why why;
+    int slot = board_claim(crew->board);
+    if (slot < 0)
+        return true; /* until one that leaves has gone */
+    struct child *c = new_worker(crew, slot);
+    if (crew->config->state != NULL &&
+        crew_state_give(crew, c, state, &why) != OK) {
+        not_started(crew, c, now, &why);
         return true;
     }
-    failed(crew, now);
-    log_about(crew->config->name, NULL, NULL);
-    log_error("no worker can be started: %s%s; trying again in %llu ms",
-              strerror(errno), confine_shortage(errno),
-              (unsigned long long)((crew->retry_at - now) / NS_PER_MS));
-    log_about(NULL, NULL, NULL);
-    board_release(crew->board, (uint32_t)slot);
-    child_free(list, c);
+    pid_t parent = getpid();
+    pid_t pid = child_fork(c);
+    if (pid == 0) {
+        *status = work(crew, c, state, parent);
+        return false;
+    }
+    int failed = errno;
+    for (size_t i = 0; i < 2; i++)
+        if (state[i] >= 0)
+            close(state[i]);
+    if (pid < 0) {
+        why_set(&why, ERR_IO, "%s%s", strerror(failed),
+                confine_shortage(failed));
+        not_started(crew, c, now, &why);
+        return true;
+    }
+    board_slot(crew->board, (uint32_t)slot)->pid = pid;
+    board_head(crew->board)->spawned++;
+    crew->waiting = false;
     return true;
 }
 
-static bool start_some(struct crew *c, unsigned n, uint64_t now, int *status)
+bool crew_start(struct crew *c, unsigned n, uint64_t now, int *status)
 {
     if (c->retry_at > now)
         return true;
@@ -247,7 +283,9 @@ static bool start_some(struct crew *c, unsigned n, uint64_t now, int *status)
     /* One that fails at once need not fail many times. */
     if (c->failures > 0 && n > 1)
         n = 1;
-    for (; n > 0 && c->retry_at == 0 && !is_full(c->all); n--)
+    for (; n > 0 && c->retry_at == 0 &&
+           (c->config->state != NULL || !is_full(c->all));
+         n--)
         if (!start_one(c, now, status))
             return false;
     return true;
@@ -274,8 +312,12 @@ static void let_go(struct crew *crew, uint64_t now)
 {
     const struct pool_config *p = crew->config;
     for (struct child *c = crew->all->children; c != NULL; c = c->next) {
-        if (c->crew != crew || slot_of(c) == NULL || child_leaves(c) ||
-            !atomic_load(&slot_of(c)->leaves))
+        if (c->crew != crew || crew_slot(c) == NULL)
+            continue;
+        if (atomic_exchange(&board_slot(c->board, (uint32_t)c->slot)->outdated,
+                            false))
+            crew->image_due = crew_image_wanted(crew);
+        if (child_leaves(c) || !atomic_load(&crew_slot(c)->leaves))
             continue;
         c->stage = CHILD_DRAINING;
         c->until =
@@ -295,7 +337,7 @@ static void watch_socket(struct crew *c, const struct crew_count *n)
                 n->view.starting == 0 && n->view.old == 0 && !c->waiting &&
                 n->view.busy < pm_most(&c->pm);
     if (want != c->watched)
-        watch(c, want);
+        crew_watch(c, want);
 }
 
 static void tell_board(struct crew *c, const struct crew_count *n, bool reached)
@@ -325,6 +367,10 @@ bool crew_look(struct crew *c, uint64_t now, int *status)
 {
     const struct child *idlest;
     let_go(c, now);
+    if (!crew_image_look(c, status))
+        return false;
+    if (c->config->state != NULL)
+        return crew_state_look(c, now, status);
     struct crew_count n = count(c, &idlest);
     struct pm_step step = pm_next(&c->pm, &n.view);
     if (n.view.idle + n.view.starting > 0)
@@ -334,7 +380,7 @@ bool crew_look(struct crew *c, uint64_t now, int *status)
     else if (step.stop_one && idlest != NULL)
         child_drain((struct child *)idlest, is_only(&n), patience(c));
     tell_board(c, &n, step.reached);
-    if (step.start > 0 && !start_some(c, step.start, now, status))
+    if (step.start > 0 && !crew_start(c, step.start, now, status))
         return false;
     n = count(c, &idlest);
     watch_socket(c, &n);
@@ -365,6 +411,8 @@ bool crew_finish(struct crew *c, uint64_t now, int *status)
 {
     struct pollfd p = {.fd = c->listener.fd, .events = POLLIN};
     struct child *before = c->all->children;
+    if (c->config->state != NULL && !crew_state_free(c))
+        return true;
     if (c->last || (poll(&p, 1, 0) <= 0 && !left_in_queue(c)))
         return true;
     c->last = true;
@@ -382,6 +430,8 @@ void crew_renew(struct crew *crew)
             c->old = true;
     crew->failures = 0;
     crew->retry_at = 0;
+    crew->state.stays = false;
+    crew->state.again_at = 0;
     crew->pm.fresh = true;
 }
 
@@ -404,14 +454,15 @@ static void judge(struct crew *c, const struct child *child, int status)
 {
     uint64_t now = clock_mono();
     struct slot s;
-    bool served = slot_read(slot_of(child), &s) && s.tally[TALLY_REQUESTS] > 0;
+    bool served =
+        slot_read(crew_slot(child), &s) && s.tally[TALLY_REQUESTS] > 0;
     bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     if (well || served || child_leaves(child) ||
         now - child->started > SETTLED_NS) {
         c->failures = 0;
         return;
     }
-    failed(c, now);
+    crew_failed(c, now);
     if (c->failures == 1)
         suspect_limit(c, status);
     if (c->failures < 2)

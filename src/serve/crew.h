@@ -18,6 +18,35 @@ struct crews {
     struct child *children; /* of all, and the monitor and the test */
     struct loop *loop;
     child_main *work;
+    child_main *make; /* a pool's image; gives enum crew_image */
+};
+
+/* What became of it. */
+enum crew_image {
+    CREW_IMAGE_SAME,
+    CREW_IMAGE_NEW,
+    CREW_IMAGE_NONE /* the log says why */
+};
+
+/* What the worker of a pool with state has been told to save for. */
+enum crew_wish {
+    CREW_NOTHING,
+    CREW_SAVE, /* and another starts at once */
+    CREW_PAUSE,
+    CREW_HIBERNATE,
+    CREW_RENEW /* a reload or restart */
+};
+
+struct crew_state {
+    bool paused;
+    bool back;   /* one has saved and another is to start at once */
+    bool waking; /* that one, or the one after a reload, is not ready */
+    bool stays;  /* a reload could not save it: result says why */
+    enum crew_wish wish;
+    uint64_t told_at;  /* monotonic ns */
+    uint64_t again_at; /* monotonic ns before which none is told by itself */
+    bool done;         /* how the last wish ended: well? */
+    char result[640];  /* and in words, without a line end */
 };
 
 struct crew {
@@ -39,6 +68,9 @@ struct crew {
     bool watched;      /* ondemand: who comes to the socket wakes us */
     bool waiting;      /* and somebody came */
     bool last;         /* the last worker has been told, or is not needed */
+    struct crew_state state; /* of a pool with state */
+    bool image_due;          /* is to be made, or looked at */
+    struct child *maker;     /* does so; borrowed */
 };
 
 /*
@@ -60,6 +92,8 @@ struct crew_count crew_count(const struct crew *c);
  * forked, with *status its life's exit status.
  */
 bool crew_look(struct crew *c, uint64_t now, int *status);
+/* The maker has ended with that wait(2) status. */
+void crew_image_made(struct crews *all, const struct child *maker, int status);
 /* All its workers become old, to be replaced one by one. */
 void crew_renew(struct crew *c);
 /* One of its children has ended with that wait(2) status. */
@@ -77,5 +111,24 @@ ino_t crew_socket(const struct crew *c);
 void crew_drain(struct crew *c);
 /* After that: starts one if there was none to serve it. False in the child. */
 bool crew_finish(struct crew *c, uint64_t now, int *status);
+
+/* ---- crew_state.c: a pool with state = FILE ------------------------------ */
+
+/*
+ * Each begins what it says; when crew_saves() is false it is over, and
+ * state.done and state.result say how. A pause lasts until crew_resume().
+ */
+void crew_pause(struct crew *c);
+void crew_resume(struct crew *c);
+void crew_save(struct crew *c);
+bool crew_saves(const struct crew *c);
+/* Is its worker, without an old one, there as far as there is to be one? */
+bool crew_state_settled(const struct crew *c);
+/*
+ * A worker that keeps its state has ended with that wait(2) status, of a pool
+ * or of none any more: what it has written becomes the state, or is gone. To
+ * be called before its slot is released.
+ */
+void crew_state_ended(struct child *w, int status);
 
 #endif

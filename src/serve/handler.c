@@ -4,6 +4,7 @@
 #include "serve/handler_parts.h"
 
 #include "base/clock.h"
+#include "bind/state.h"
 #include "serve/app.h"
 #include "serve/timing.h"
 
@@ -89,12 +90,12 @@ static void set_watch(struct run *r)
 
 /* ---- the steps --------------------------------------------------------- */
 
-/* A top-level await may still be on its way. False: the fault is replied. */
-static bool finish_loading(struct run *r)
+/* A top-level await may still be on its way. *status: when it fails. */
+static enum err load_to_end(struct run *r, int *status)
 {
     enum err e = is_loaded(r) ? OK : run_pump(r, is_loaded);
     if (e == OK && realm_state(r->seat->realm, NULL) == REALM_READY)
-        return true;
+        return OK;
     if (e == ERR_EOF || e == ERR_TIMEOUT) {
         const char *words = e == ERR_EOF
                                 ? "Error: a top-level await can never settle"
@@ -103,8 +104,17 @@ static bool finish_loading(struct run *r)
         buf_printf(&r->rep.text, "%s\n", words);
     }
     r->ended = e == ERR_TIMEOUT;
-    int status = fault_load_status(engine_stopped(r->seat->engine), e);
-    pool_failed(r->h->pool, r->seat, status, &r->rep);
+    *status = fault_load_status(engine_stopped(r->seat->engine), e);
+    pool_failed(r->h->pool, r->seat, *status, &r->rep);
+    return ERR_SCRIPT;
+}
+
+/* False: the fault is replied. */
+static bool finish_loading(struct run *r)
+{
+    int status;
+    if (load_to_end(r, &status) == OK)
+        return true;
     exchange_fail(&r->x, status, buf_view(&r->rep.text));
     return false;
 }
@@ -343,6 +353,88 @@ void handler_run(struct handler *h, struct transport *t)
     report_free(&r.rep);
     arena_reset(&h->arena);
     log_about(c->name, NULL, NULL);
+}
+
+static bool is_quiet(struct run *r)
+{
+    return !fetch_pending(&r->seat->host.fetch);
+}
+
+/* A run without a request. */
+static void run_alone(struct run *r, struct handler *h)
+{
+    *r =
+        (struct run){.h = h, .started = clock_mono(), .cpu_start = clock_cpu()};
+    report_init(&r->rep);
+    r->deadline = r->started + h->config->request_timeout;
+    set_watch(r);
+    r->watch.slow = 0;
+    r->watch.is_slow = NULL;
+    r->watch.last = NULL;
+}
+
+enum err handler_load(struct handler *h, const char *path, struct seat **out,
+                      struct why *why)
+{
+    struct run r;
+    struct fault fault = {.why.text = ""};
+    int status;
+    *out = NULL;
+    run_alone(&r, h);
+    enum err e = pool_take(h->pool, path, &r.watch, &r.seat, &fault, &r.rep);
+    if (e == OK)
+        e = load_to_end(&r, &status);
+    if (e == OK) {
+        e = run_pump(&r, is_quiet);
+        e = e == ERR_EOF ? OK : e;
+    }
+    watchdog_disarm();
+    if (e == OK)
+        *out = r.seat;
+    else if (r.seat != NULL)
+        pool_give(h->pool, r.seat);
+    if (e != OK)
+        why_set(why, e, "%s",
+                r.rep.head.n > 0            ? buf_str(&r.rep.head)
+                : fault.why.text[0] != '\0' ? fault.why.text
+                                            : err_name(e));
+    report_free(&r.rep);
+    return e;
+}
+
+static bool is_over(struct run *r)
+{
+    return r->seat->host.kept->done;
+}
+
+enum err handler_state(struct handler *h, struct seat *s, enum hook which,
+                       struct why *why)
+{
+    static const char *const what[] = {
+        [HOOK_PAUSE] = "pause", [HOOK_RESUME] = "resume", [HOOK_THAW] = "thaw"};
+    struct run r;
+    run_alone(&r, h);
+    r.seat = s;
+    r.watch.engine = s->engine;
+    watchdog_arm(&r.watch);
+    s->host.deadline = r.deadline;
+    s->host.kept->done = false;
+    buf_clear(&s->host.kept->failed);
+    enum err e = run_hook(&r, which, 0);
+    if (e == OK)
+        e = run_pump(&r, is_over);
+    watchdog_disarm();
+    if (e == ERR_EOF)
+        why_set(why, e, "a promise of %s can never settle", what[which]);
+    else if (e == ERR_TIMEOUT)
+        why_set(why, e, "%s took longer than request_timeout", what[which]);
+    else if (e != OK)
+        why_set(why, e, "%s: %s", what[which], buf_str(&r.rep.head));
+    else if (s->host.kept->failed.n > 0)
+        e = why_set(why, ERR_SCRIPT, "%s: %s", what[which],
+                    buf_str(&s->host.kept->failed));
+    report_free(&r.rep);
+    return e;
 }
 
 void handler_init(struct handler *h, const struct pool_config *config,

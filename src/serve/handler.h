@@ -14,9 +14,11 @@
 #include "base/loop.h"
 #include "cgi/response.h"
 #include "cgi/transport.h"
+#include "engine/engine.h"
 
 struct access;
 struct pool;
+struct seat;
 struct sink;
 struct slot;
 
@@ -54,6 +56,22 @@ void handler_free(struct handler *h);
  * slot is SLOT_RUNNING, then SLOT_FINISHING, and is left so.
  */
 void handler_run(struct handler *h, struct transport *t);
+
+/*
+ * Loads the application at path without a request, within request_timeout,
+ * and waits for the fetches it has begun. Gives its seat, which is to go back
+ * by pool_give(). On failure the report is in the log, and its first line in
+ * why.
+ */
+enum err handler_load(struct handler *h, const char *path, struct seat **out,
+                      struct why *why);
+
+/*
+ * Calls HOOK_PAUSE, HOOK_RESUME or HOOK_THAW in a seat whose host has `kept`,
+ * and waits until it is over, at most request_timeout. Its sentence is in why.
+ */
+enum err handler_state(struct handler *h, struct seat *s, enum hook which,
+                       struct why *why);
 
 /* For engine_setup, and who else must end the process: a last 500 to the
  * client whose request is in progress on this thread. Takes no memory. */

@@ -1,5 +1,5 @@
 /*
- * image_command.h - `snapcgi image build|verify`.
+ * image_command.h - `snapcgi image ...`.
  */
 #ifndef SERVE_IMAGE_COMMAND_H
 #define SERVE_IMAGE_COMMAND_H
@@ -7,8 +7,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct image;
+
+/* Gives the image of the JavaScript environment, or NULL after saying why. */
+typedef const struct image *image_api_fn(bool aloud);
+
 /* argv[0] is "image". Gives the exit status. */
-int image_command(int argc, char **argv);
+int image_command(int argc, char **argv, image_api_fn *api);
 
 /*
  * Where an installation's own image is looked for: $SNAPCGI_IMAGE, else

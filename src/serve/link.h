@@ -13,10 +13,15 @@
 #define LINK_TEXT 64
 
 enum link_word {
-    LINK_LAST = 'L', /* serve what waits at the socket, and end */
-    LINK_LOGS = 'G', /* write to these descriptors from now on */
-    LINK_LEVEL = 'V' /* text is the least level of the log */
+    LINK_LAST = 'L',  /* serve what waits at the socket, and end */
+    LINK_LOGS = 'G',  /* write to these descriptors from now on */
+    LINK_LEVEL = 'V', /* text is the least level of the log */
+    /* Write the state that is kept, and end; text LINK_CLOSE: as LINK_LAST
+     * does, and leave no connection to others. What becomes of it stands in
+     * the slot (scoreboard.h). */
+    LINK_SAVE = 'S'
 };
+#define LINK_CLOSE "close"
 
 /* The places of the descriptors of LINK_LOGS. */
 enum link_log {

@@ -54,6 +54,13 @@ static struct crowd crowd_of(struct board *b)
     return c;
 }
 
+/* Its state is being saved, or it is paused: who comes waits for the next. */
+static bool rests(const struct shed *s)
+{
+    uint32_t phase = atomic_load(&board_head(s->pool->board)->phase);
+    return phase == BOARD_SAVING || phase == BOARD_PAUSED;
+}
+
 /*
  * Somebody has waited for ALONE_TIME, no worker was ready in that time, and
  * none is on its way either: there is none, or one ended as it started.
@@ -63,7 +70,7 @@ static bool deserted(struct shed *s, const struct crowd *c, uint64_t waiting)
     const struct board_head *h = board_head(s->pool->board);
     uint64_t now = clock_mono();
     uint64_t ended = h->spawned > c->alive ? h->spawned - c->alive : 0;
-    if (c->idle + c->busy > 0 || waiting == 0) {
+    if (c->idle + c->busy > 0 || waiting == 0 || rests(s)) {
         s->alone_since = 0;
         return false;
     }
@@ -83,7 +90,7 @@ static uint64_t surplus(struct shed *s, const struct crowd *c, uint64_t waiting,
     uint64_t limit = p->queue_limit != 0 ? p->queue_limit : most * 3 / 4;
     if (deserted(s, c, waiting))
         limit = 0;
-    else if (c->alive > 0 &&
+    else if (c->alive > 0 && !rests(s) &&
              (c->idle > 0 ||
               c->busy + c->starting < board_head(s->pool->board)->max_children))
         return 0;

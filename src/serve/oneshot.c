@@ -8,6 +8,7 @@
 #include "cgi/transport_cgi.h"
 #include "engine/engine.h"
 #include "serve/handler.h"
+#include "serve/image_choose.h"
 #include "serve/pool.h"
 #include "serve/timing.h"
 #include "serve/watchdog.h"
@@ -89,7 +90,10 @@ _Noreturn void oneshot_run(const struct config *config,
     one.reset = RESET_NONE;
     one.max_requests = 0;
     one.watch = false;
-    struct pool_setup pool = {.config = &one, .image = image};
+    struct image_choice choice = {
+        .config = &one, .hold = IMAGE_MAP, .place = {.fd = -1}};
+    struct pool_setup pool = {
+        .config = &one, .image = image, .find = image_choose, .arg = &choice};
     struct transport *t = cgi_open(&cgi);
     write_timeout = one.write_timeout;
     watchdog_start_alarm(last_words);

@@ -16,6 +16,8 @@ void pm_init(struct pm *p, const struct pool_config *config)
 unsigned pm_most(const struct pm *p)
 {
     int64_t most = (int64_t)p->config->max_children + p->extra;
+    if (p->config->state != NULL)
+        return 1; /* whoever asked for more */
     return most > 1 ? (unsigned)most : 1;
 }
 

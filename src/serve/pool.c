@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "bind/fetch_policy.h"
+#include "engine/image.h"
 #include "serve/app.h"
 #include "serve/fault.h"
 #include "serve/timing.h"
@@ -25,6 +26,7 @@ struct row {
     struct engine *engine; /* of all seats, but with RESET_ISOLATE */
     uint64_t served;       /* requests of that engine */
     bool tidy;             /* nothing was served since engine_idle() */
+    bool lost;             /* an engine was ended with what was in it */
 
     struct seat *ready;
     uint64_t count; /* of ready */
@@ -43,6 +45,10 @@ struct pool {
     struct row *rows;
     uint64_t count;
     bool started; /* the configured application was tried */
+    bool asked;   /* whether there is an image of the application */
+    bool outdated, changed;
+    const struct image *image;
+    struct slice sources; /* of the application in it */
 };
 
 static enum reset_mode mode(const struct pool *p)
@@ -57,7 +63,7 @@ static enum err engine_make(const struct pool *p, struct engine **out)
     const struct pool_config *c = p->setup.config;
     struct engine_limits limits = {.heap = c->heap_limit,
                                    .buffers = c->buffer_limit};
-    enum err e = engine_new(p->setup.image, &limits, out);
+    enum err e = engine_new(p->image, &limits, out);
     timing_mark("isolate");
     return e;
 }
@@ -70,6 +76,15 @@ static void seat_free(const struct pool *p, struct seat *s)
         realm_free(s->realm);
     restab_close(&s->host.resources);
     free(s);
+}
+
+/* An application in an image goes on where its clock was stopped. */
+static void seat_clock(const struct pool *p, struct seat *s)
+{
+    const struct image *image = p->image;
+    uint64_t now = clock_mono();
+    s->host.origin = now - image->clock;
+    s->host.wake = image->wake != 0 ? now + image->wake : 0;
 }
 
 /* A seat in the row's engine, or in one of its own; nothing loaded yet. */
@@ -87,7 +102,9 @@ static enum err seat_make(const struct pool *p, struct row *row,
     s->row = row;
     restab_init(&s->host.resources);
     fetch_init(&s->host.fetch, &p->fetch);
-    s->host.origin = clock_mono();
+    seat_clock(p, s);
+    s->host.drew = p->setup.drew;
+    s->host.kept = p->setup.kept;
     s->host.env = p->setup.config->env;
     if (e == OK)
         e = realm_new(s->engine, &s->host, &s->realm);
@@ -120,6 +137,7 @@ static void row_reset(const struct pool *p, struct row *row)
     engine_free(row->engine);
     row->engine = NULL;
     row->served = 0;
+    row->lost = true;
 }
 
 /* The seat is over; so is its engine, when it cannot be trusted further. */
@@ -181,6 +199,8 @@ static enum err seat_load(const struct pool *p, struct row *row,
         goto out;
     }
     seat_watch(s, w);
+    if (s->host.drew != NULL)
+        realm_hook(s->realm, HOOK_WATCH, 1, NULL);
     e = realm_load(s->realm, app_loader(row->app), app_path(row->app), &rep);
     timing_mark("load");
     if (e != OK) {
@@ -240,6 +260,20 @@ static void evict(struct pool *p)
     row_free(p, oldest);
 }
 
+/* With an image that has the application; the first call looks for one. */
+static bool is_evaluated(struct pool *p, const char *path)
+{
+    const struct image *image = NULL;
+    if (p->asked)
+        return p->image != p->setup.image;
+    p->asked = true;
+    if (p->setup.find != NULL)
+        image = p->setup.find(p->setup.arg, path, &p->sources);
+    if (image != NULL)
+        p->image = image;
+    return image != NULL;
+}
+
 static enum err row_get(struct pool *p, const char *path, struct row **out,
                         struct fault *fault)
 {
@@ -248,15 +282,25 @@ static enum err row_get(struct pool *p, const char *path, struct row **out,
     uint64_t now = clock_mono();
     struct row *row = row_find(p, path);
     if (row != NULL && row_stale(p, row, now)) {
-        if (row->failed_at == 0)
+        p->changed = p->changed || app_changed(row->app);
+        p->outdated = row->failed_at == 0 && p->image != p->setup.image;
+        if (row->failed_at == 0 && !p->outdated)
             log_notice("%s has changed and is loaded again", path);
-        row_free(p, row);
-        row = NULL;
+        if (!p->outdated) {
+            row_free(p, row);
+            row = NULL;
+        }
     }
     *out = row;
     if (row != NULL)
         return OK;
-    enum err e = app_open(path, c->root, &app, fault);
+    enum err e = OK;
+    if (is_evaluated(p, path))
+        app = app_attach(path, c->root, p->sources);
+    else
+        e = app_open(path, c->root, &app, fault);
+    if (e == OK && p->setup.bundle != NULL)
+        e = app_bundle(app, p->setup.bundle, fault);
     if (e != OK)
         return e;
     while (p->count > 0 && p->count >= c->max_apps)
@@ -281,6 +325,7 @@ struct pool *pool_new(const struct pool_setup *setup)
 {
     struct pool *p = xalloc(sizeof(*p));
     p->setup = *setup;
+    p->image = setup->image;
     fetch_rules_init(&p->fetch, setup->config);
     return p;
 }
@@ -291,6 +336,36 @@ void pool_free(struct pool *p)
         row_free(p, p->rows);
     fetch_rules_free(&p->fetch);
     free(p);
+}
+
+const struct image *pool_image(const struct pool *p)
+{
+    return p->image;
+}
+
+bool pool_outdated(const struct pool *p)
+{
+    return p->outdated;
+}
+
+bool pool_changed(struct pool *p)
+{
+    bool changed = p->changed;
+    p->changed = false;
+    return changed;
+}
+
+bool pool_lost(const struct pool *p)
+{
+    for (const struct row *row = p->rows; row != NULL; row = row->next)
+        if (row->lost)
+            return true;
+    return false;
+}
+
+const struct app *seat_app(const struct seat *s)
+{
+    return s->row->app;
 }
 
 static struct seat *pop(struct row *row)

@@ -19,15 +19,33 @@
 #include "serve/scoreboard.h"
 #include "serve/watchdog.h"
 
+struct app;
 struct image;
+struct image_bundle;
+struct kept;
 struct pool;
 struct row; /* pool.c: one application */
 
 struct pool_setup {
     const struct pool_config *config; /* borrowed, as long as the pool */
-    const struct image *image;        /* the same */
+    const struct image *image;        /* the same; without an application */
+    /*
+     * Asked once, before V8 has an isolate: is there an image of the
+     * application at path? Lent as long as the pool, which then serves nothing
+     * else; so is sources, with which its files are compared from then on, as
+     * image_sources.h says, or left empty. NULL: there is none. May be NULL.
+     */
+    const struct image *(*find)(void *arg, const char *path,
+                                struct slice *sources);
+    void *arg;
     uint64_t watch_every; /* ns between two looks at the files, with watch */
-    struct slot *slot;    /* borrowed, where it counts; may be NULL */
+    /* Loaded in the place of the application's file; borrowed, may be NULL. */
+    const struct image_bundle *bundle;
+    struct kept *kept; /* borrowed, for each host; NULL: no state is kept */
+    /* Called for each kind of random number or clock that an application draws
+     * while it is loaded; may be NULL. */
+    void (*drew)(const char *line);
+    struct slot *slot; /* borrowed, where it counts; may be NULL */
 };
 
 struct seat {
@@ -55,6 +73,18 @@ void pool_failed(struct pool *p, struct seat *s, int status,
                  const struct report *rep);
 /* takes s back. An engine that was stopped, or is old, ends. */
 void pool_give(struct pool *p, struct seat *s);
+
+/* The application of a seat; lent as long as it. */
+const struct app *seat_app(const struct seat *s);
+/* The image in use, once there was a request or pool_prepare(). */
+const struct image *pool_image(const struct pool *p);
+/* It is of an application whose files have changed: no other can be loaded in
+ * this process. */
+bool pool_outdated(const struct pool *p);
+/* Files of an application have changed since the last call. */
+bool pool_changed(struct pool *p);
+/* An engine was ended with all that was in it. */
+bool pool_lost(const struct pool *p);
 
 /* One piece of work for requests to come; false when there is none now. */
 bool pool_prepare(struct pool *p);

@@ -28,6 +28,13 @@ static const char *const state_names[] = {
     [SLOT_FREE] = "Free",           [SLOT_STARTING] = "Starting",
     [SLOT_IDLE] = "Idle",           [SLOT_RUNNING] = "Running",
     [SLOT_FINISHING] = "Finishing", [SLOT_STOPPING] = "Stopping",
+    [SLOT_SAVING] = "Saving",
+};
+
+static const char *const phase_names[] = {
+    [BOARD_STATELESS] = "",    [BOARD_RUNNING] = "running",
+    [BOARD_SAVING] = "saving", [BOARD_HIBERNATING] = "hibernating",
+    [BOARD_PAUSED] = "paused",
 };
 
 /* A writer is in for 1 KB at most; one that never comes out is not waited
@@ -44,7 +51,7 @@ struct stamp {
 };
 
 #define MAGIC "snapbrd"
-#define VERSION 2
+#define VERSION 3
 
 /* Both in pages of their own: rights are given by the page. */
 struct front {
@@ -306,6 +313,10 @@ void board_carry(struct board *to, struct board *from)
     h->crashed += f->crashed;
     h->killed += f->killed;
     h->max_children_reached += f->max_children_reached;
+    h->saves += f->saves;
+    h->save_failures += f->save_failures;
+    if (f->saved_at == h->saved_at)
+        h->saved_in = larger(h->saved_in, f->saved_in);
     h->max_active = larger(h->max_active, f->max_active);
     h->max_queue = larger(h->max_queue, f->max_queue);
     if (f->started < h->started)
@@ -315,6 +326,7 @@ void board_carry(struct board *to, struct board *from)
     memset(f->tally, 0, sizeof f->tally);
     memset(&f->latency, 0, sizeof f->latency);
     f->spawned = f->crashed = f->killed = f->max_children_reached = 0;
+    f->saves = f->save_failures = 0;
 }
 
 /* ---- joining ----------------------------------------------------------- */
@@ -382,7 +394,12 @@ enum err board_watch(struct board *b)
 
 const char *slot_state_name(enum slot_state s)
 {
-    return s <= SLOT_STOPPING ? state_names[s] : "Unknown";
+    return s <= SLOT_SAVING ? state_names[s] : "Unknown";
+}
+
+const char *board_phase_name(uint32_t phase)
+{
+    return phase <= BOARD_PAUSED ? phase_names[phase] : "unknown";
 }
 
 void slot_set(struct slot *s, enum slot_state state)
@@ -468,9 +485,10 @@ bool slot_read(const struct slot *s, struct slot *out)
     struct slot_request *r = &out->request;
     if (!whole)
         memset(r, 0, sizeof *r);
-    if (atomic_load(&out->state) > SLOT_STOPPING)
+    if (atomic_load(&out->state) > SLOT_SAVING)
         atomic_store(&out->state, SLOT_FREE);
     out->image[sizeof out->image - 1] = '\0';
+    out->kept.refusal[sizeof out->kept.refusal - 1] = '\0';
     r->id[sizeof r->id - 1] = '\0';
     r->method[sizeof r->method - 1] = '\0';
     r->uri[sizeof r->uri - 1] = '\0';

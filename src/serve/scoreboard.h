@@ -31,7 +31,8 @@ enum slot_state {
     SLOT_IDLE,      /* waits for a request */
     SLOT_RUNNING,   /* has one */
     SLOT_FINISHING, /* the reply is out, waitUntil() goes on */
-    SLOT_STOPPING   /* accepts no more */
+    SLOT_STOPPING,  /* accepts no more */
+    SLOT_SAVING     /* the same, and writes its state */
 };
 /* "Idle", as php-fpm writes it where it has the state. */
 const char *slot_state_name(enum slot_state s);
@@ -65,20 +66,52 @@ struct slot_request {
     char user[65];
 };
 
+/*
+ * Of a worker that keeps its state (child_place.state_out). It writes that
+ * before it ends, whoever told it to: LINK_SAVE, LINK_LAST, a signal, or
+ * max_requests. When all of it is synced, saved is set and it ends with
+ * status 0; it ends so only then, or when nothing is in the file. Where the
+ * state cannot be written, refusal and then refused are set; after LINK_SAVE
+ * it serves on, else it ends with another status. An empty line on its stdout
+ * makes the supervisor look.
+ */
+struct slot_state_kept {
+    _Atomic uint64_t saved;   /* bytes; 0 not yet */
+    _Atomic uint32_t refused; /* times */
+    _Atomic bool asks;        /* the application wants it saved */
+    _Atomic bool fresh;       /* what was read is of other code, and is not
+                               * used: it is to be kept aside */
+    uint64_t duration;        /* ns that saving took, there before saved */
+    char refusal[512];        /* why, one sentence, there before refused */
+};
+
 struct slot {
     _Atomic uint32_t state;   /* enum slot_state */
     _Atomic uint32_t turn;    /* odd while request is being written */
     _Atomic uint64_t kill_at; /* monotonic ns when it hangs, 0 never */
     int32_t pid;
-    uint64_t started;    /* real ns */
-    uint64_t idle_since; /* monotonic ns, of the last change to SLOT_IDLE */
-    char image[65];      /* id of its image, there before SLOT_IDLE */
-    _Atomic bool leaves; /* takes no new connection from now on */
+    uint64_t started;      /* real ns */
+    uint64_t idle_since;   /* monotonic ns, of the last change to SLOT_IDLE */
+    char image[65];        /* id of its image, there before SLOT_IDLE */
+    _Atomic bool leaves;   /* takes no new connection from now on */
+    _Atomic bool outdated; /* the application's files have changed */
     struct slot_request request;
+    struct slot_state_kept kept;
     uint64_t tally[TALLIES];
     uint64_t heap_used, heap_total, buffers; /* bytes, of the last look */
     struct histogram latency; /* ns from the last parameter to the end */
 };
+
+/* What a pool with state does; the order is that of names. */
+enum board_phase {
+    BOARD_STATELESS,
+    BOARD_RUNNING,
+    BOARD_SAVING,      /* until the next worker is ready, if there is one */
+    BOARD_HIBERNATING, /* until somebody comes */
+    BOARD_PAUSED       /* until it is resumed */
+};
+/* "running", ...; "" of a pool without state. */
+const char *board_phase_name(uint32_t phase);
 
 /* Written by the supervisor only. */
 struct board_head {
@@ -96,6 +129,11 @@ struct board_head {
     uint64_t queue, max_queue;     /* connections that wait */
     uint64_t queue_size;           /* the backlog */
     uint64_t draining;             /* workers of before a reload */
+    _Atomic uint32_t phase;        /* enum board_phase */
+    uint64_t saved_at;             /* real ns of the state file, 0 none */
+    uint64_t saved_bytes;          /* its size */
+    uint64_t saved_in;             /* ns, 0 not known */
+    uint64_t saves, save_failures; /* since started */
     uint64_t tally[TALLIES];       /* of workers that have ended */
     struct histogram latency;      /* the same */
 };

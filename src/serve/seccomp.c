@@ -59,9 +59,10 @@ static const char *const allowed[] = {
     /* Files: applications are read, logs appended to; libraries, roots of
      * certificates and /etc/resolv.conf are opened at their first use. Which
      * ones may be opened is a matter of the user and of chroot. */
-    "access", "faccessat", "faccessat2", "fadvise64", "fstat", "fstat64",
-    "fstatat64", "ftruncate", "getcwd", "getdents64", "lstat", "newfstatat",
-    "open", "openat", "openat2", "readlink", "readlinkat", "stat", "statx",
+    "access", "faccessat", "faccessat2", "fadvise64", "fallocate", "fdatasync",
+    "fstat", "fstat64", "fstatat64", "fsync", "ftruncate", "getcwd",
+    "getdents64", "lstat", "newfstatat", "open", "openat", "openat2",
+    "readlink", "readlinkat", "stat", "statx",
     /* A file without a name: parameters on their way through libfcgi. */
     "memfd_create",
     /* Waiting. */

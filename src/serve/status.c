@@ -145,6 +145,7 @@ static void count_slot(struct status_pool *p, const struct slot *s)
         p->idle++;
         break;
     case SLOT_STOPPING:
+    case SLOT_SAVING:
         p->stopping++;
         break;
     default:
@@ -204,6 +205,13 @@ static void fill_pool(struct status_pool *p, struct board *b, uint64_t real,
     p->killed = h->killed;
     p->reloads = h->reloads;
     p->draining = h->draining;
+    snprintf(p->phase, sizeof p->phase, "%s",
+             board_phase_name(atomic_load(&h->phase)));
+    p->saved_at = h->saved_at;
+    p->saved_bytes = h->saved_bytes;
+    p->saved_in = h->saved_in;
+    p->saves = h->saves;
+    p->save_failures = h->save_failures;
     p->shed = atomic_load(&board_shed(b)->count);
     memcpy(p->tally, h->tally, sizeof p->tally);
     p->latency = h->latency;

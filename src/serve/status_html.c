@@ -57,7 +57,7 @@ static const char style[] =
 static const char *const group_names[STATUS_GROUPS] = {
     [STATUS_WORKERS] = "Workers",      [STATUS_QUEUE] = "Queue",
     [STATUS_REQUESTS] = "Requests",    [STATUS_LATENCY] = "Latency",
-    [STATUS_LIFE] = "Since the start",
+    [STATUS_LIFE] = "Since the start", [STATUS_STATE] = "Kept state",
 };
 
 /* ---- values ------------------------------------------------------------ */
@@ -165,7 +165,8 @@ static void put_value(const struct status_field *f, const void *figures,
         return;
     }
     uint64_t n = status_number(f, figures);
-    if (n == 0 && (f->kind == STATUS_TIME || f->kind == STATUS_BYTES)) {
+    if (n == 0 && (f->kind == STATUS_TIME || f->kind == STATUS_BYTES ||
+                   f->kind == STATUS_STAMP)) {
         buf_puts(out, "–");
         return;
     }
@@ -306,7 +307,8 @@ static void put_pool(const struct status_pool *p, bool full, struct buf *out)
     put_bar(p, out);
     buf_puts(out, "<div class=\"groups\">\n");
     for (int g = STATUS_WORKERS; g < STATUS_GROUPS; g++)
-        put_group(p, (enum status_group)g, out);
+        if (g != STATUS_STATE || p->phase[0] != '\0')
+            put_group(p, (enum status_group)g, out);
     buf_puts(out, "</div>\n");
     if (full)
         put_processes(p, out);

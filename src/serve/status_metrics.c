@@ -123,6 +123,24 @@ static void put_info(const struct status_view *v, struct buf *out)
     }
 }
 
+/* One of a known set of words is a state set (5.4 of the specification). */
+static void put_phases(const struct status_view *v, struct buf *out)
+{
+    put_head(out, "state", "stateset", NULL,
+             "What becomes of the application's state that the pool keeps.");
+    for (size_t i = 0; i < v->count; i++) {
+        const struct status_pool *p = &v->pool[i];
+        for (uint32_t k = BOARD_RUNNING;
+             p->phase[0] != '\0' && k <= BOARD_PAUSED; k++) {
+            const char *name = board_phase_name(k);
+            buf_puts(out, "snapcgi_state{");
+            put_label(out, "pool", p->pool);
+            put_label(out, ",snapcgi_state", name);
+            buf_printf(out, "} %d\n", strcmp(name, p->phase) == 0);
+        }
+    }
+}
+
 #define LATENCY "request_duration_seconds"
 
 static void put_latency(const struct status_pool *p, struct buf *out)
@@ -152,6 +170,7 @@ static void put_latency(const struct status_pool *p, struct buf *out)
 void status_metrics(const struct status_view *v, struct buf *out)
 {
     put_info(v, out);
+    put_phases(v, out);
     put_pools(v, out);
     put_head(out, LATENCY, "histogram", "seconds",
              "From the last parameter to the end of the reply.");

@@ -23,6 +23,7 @@ struct status_process {
 
 struct status_pool {
     char pool[65], listen[128], image[65], pm[12];
+    char phase[12]; /* of the state it keeps; "": it keeps none */
     uint64_t started, since;
     uint64_t queue, max_queue, queue_size;
     uint64_t starting, idle, active, stopping, total;
@@ -30,6 +31,7 @@ struct status_pool {
     uint64_t tally[TALLIES];
     uint64_t p50, p90, p99;
     uint64_t shed, spawned, crashed, killed, reloads, draining;
+    uint64_t saved_at, saved_bytes, saved_in, saves, save_failures;
     struct histogram latency;
     struct status_process *process; /* owned by status_render() */
     size_t process_count;
@@ -47,7 +49,7 @@ enum status_kind {
     STATUS_WORD,   /* a text, "" for none */
     STATUS_COUNT,  /* how many */
     STATUS_NUMBER, /* a name that is a number */
-    STATUS_STAMP,  /* real ns */
+    STATUS_STAMP,  /* real ns, 0 never */
     STATUS_AGE,    /* ns, of interest in seconds */
     STATUS_TIME,   /* ns, of interest in microseconds */
     STATUS_BYTES,  /* bytes */
@@ -61,6 +63,7 @@ enum status_group {
     STATUS_LATENCY,
     STATUS_QUEUE,
     STATUS_LIFE,
+    STATUS_STATE, /* of pools that keep one */
     STATUS_GROUPS
 };
 

@@ -90,6 +90,21 @@ const struct status_field status_pool_table[] = {
      true, "Workers killed because a request did not end."},
     {"reloads", STATUS_COUNT, STATUS_LIFE, POOL(reloads), "reloads", true,
      false, "Reloads of configuration and code."},
+
+    {"state", STATUS_WORD, STATUS_STATE, POOL(phase), NULL, false, false,
+     "What becomes of the application's state that the pool keeps."},
+    {"last save", STATUS_STAMP, STATUS_STATE, POOL(saved_at),
+     "state_saved_time_seconds", false, false,
+     "When the state was saved last."},
+    {"last save size", STATUS_BYTES, STATUS_STATE, POOL(saved_bytes),
+     "state_saved_bytes", false, false, "The size of its file."},
+    {"last save duration", STATUS_TIME, STATUS_STATE, POOL(saved_in),
+     "state_save_duration_seconds", false, false, "How long saving took."},
+    {"saves", STATUS_COUNT, STATUS_STATE, POOL(saves), "state_saves", true,
+     false, "Times the state was saved."},
+    {"failed saves", STATUS_COUNT, STATUS_STATE, POOL(save_failures),
+     "state_failed_saves", true, true,
+     "Times the state could not be saved, or was lost."},
     {0}};
 
 #define PROC(member) offsetof(struct status_process, member)

@@ -60,6 +60,8 @@ static void put_lines(const struct status_field *f, const void *figures,
         buf_printf(out, "%s:%*s", f->name, (int)(21 - strlen(f->name)), "");
         if (f->kind == STATUS_WORD)
             put_word(out, status_word(f, figures), LINE_TEXT);
+        else if (f->kind == STATUS_STAMP && status_number(f, figures) == 0)
+            buf_putc(out, '-');
         else if (f->kind == STATUS_STAMP)
             put_stamp(out, status_number(f, figures));
         else

@@ -65,6 +65,10 @@ static void bury(struct super *s, struct child *c, int status)
         super_tested(s, c, status);
         return;
     }
+    if (c->kind == CHILD_MAKER)
+        crew_image_made(&s->all, c, status);
+    if (c->keep != NULL)
+        crew_state_ended(c, status);
     if (c->crew != NULL)
         crew_lost(c->crew, c, status);
     else if (c->board != NULL)
@@ -95,6 +99,7 @@ static void give_up(struct super *s)
     s->again = false;
     super_answer(s, ASK_TEST, false, SLICE("it is stopping"));
     super_answer(s, ASK_RENEW, false, SLICE("it is stopping"));
+    super_answer(s, ASK_SAVE, false, SLICE("it is stopping"));
 }
 
 void super_stop(struct super *s)
@@ -331,8 +336,8 @@ static bool all_ready(const struct super *s)
     for (size_t i = 0; i < s->all.count; i++) {
         struct crew *c = &s->all.at[i];
         struct crew_count n = crew_count(c);
-        if (c->config->pm != PM_ONDEMAND && c->failures == 0 &&
-            n.view.idle + n.view.busy == 0)
+        if (!c->state.paused && c->config->pm != PM_ONDEMAND &&
+            c->failures == 0 && n.view.idle + n.view.busy == 0)
             return false;
     }
     return true;
@@ -367,6 +372,7 @@ static bool look(struct super *s, int *status)
     if (!start_monitor(s, now, status))
         return false;
     super_look_renewed(s, now);
+    super_look_saved(s);
     say_ready(s);
     if (notify_watchdog() != 0 && now >= s->beat_at) {
         s->beat_at = now + notify_watchdog();
@@ -429,8 +435,10 @@ int super_run(struct config *config, const struct super_setup *setup)
                       .signal_fd = -1,
                       .tried = -1};
     loop_init(&s.loop);
-    s.all =
-        (struct crews){.config = config, .loop = &s.loop, .work = setup->work};
+    s.all = (struct crews){.config = config,
+                           .loop = &s.loop,
+                           .work = setup->work,
+                           .make = setup->make};
     handover_read(&s.left);
     if (!setup->test && !take_signals(&s))
         return EX_OSERR;

@@ -21,6 +21,7 @@ struct super_setup {
     bool test; /* open and check everything, then end */
     bool daemonize;
     child_main *work;    /* a worker's life */
+    child_main *make;    /* makes a pool's image: enum crew_image */
     bool (*check)(void); /* can a worker start at all? says why not */
 };
 

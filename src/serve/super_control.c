@@ -113,7 +113,7 @@ static enum err stop(struct super *s, const struct control_request *q,
 {
     (void)out;
     super_stop(s);
-    super_asked(s, q->client, ASK_END);
+    super_asked(s, q->client, ASK_END, NULL);
     return ERR_AGAIN;
 }
 
@@ -122,9 +122,106 @@ static enum err quit(struct super *s, const struct control_request *q,
 {
     (void)out;
     super_quit(s);
-    super_asked(s, q->client, ASK_END);
+    super_asked(s, q->client, ASK_END, NULL);
     return ERR_AGAIN;
 }
+
+/* ---- kept state ---------------------------------------------------------- */
+
+static bool concerns(const struct crew *c, const struct crew *only)
+{
+    return c->config->state != NULL && (only == NULL || only == c);
+}
+
+/* How it went, a line for each pool; false when one of them failed. */
+static bool put_results(const struct super *s, const struct crew *only,
+                        struct buf *out)
+{
+    bool good = true;
+    for (size_t i = 0; i < s->all.count; i++) {
+        const struct crew *c = &s->all.at[i];
+        if (!concerns(c, only))
+            continue;
+        buf_printf(out, "%s: %s\n", c->config->name,
+                   c->state.result[0] != '\0' ? c->state.result : "done");
+        good = good && c->state.done;
+    }
+    return good;
+}
+
+static bool is_saving(const struct super *s, const struct crew *only)
+{
+    for (size_t i = 0; i < s->all.count; i++)
+        if (concerns(&s->all.at[i], only) && crew_saves(&s->all.at[i]))
+            return true;
+    return false;
+}
+
+void super_look_saved(struct super *s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->askers; i++) {
+        struct asker a = s->asker[i];
+        if (a.what != ASK_SAVE || is_saving(s, a.only)) {
+            s->asker[n++] = a;
+            continue;
+        }
+        struct buf out;
+        buf_init(&out, CONTROL_ANSWER);
+        bool good = put_results(s, a.only, &out);
+        control_answer(s->control, a.client, good, buf_view(&out));
+        buf_free(&out);
+    }
+    s->askers = n;
+}
+
+/* What is asked of the pools with state, or of one; the answer comes later. */
+static enum err each_state(struct super *s, const struct control_request *q,
+                           void (*run)(struct crew *c), struct buf *out)
+{
+    struct crew *only;
+    bool any = false;
+    enum err e = find_pool(s, q, &only, out);
+    if (e == OK && s->state != SUPER_RUNNING)
+        e = refuse(out, "%s", "it is stopping");
+    if (e != OK)
+        return e;
+    if (only != NULL && only->config->state == NULL)
+        return refuse(out,
+                      "pool %s keeps no state: only one with state = FILE can "
+                      "be paused, resumed and saved",
+                      only->config->name);
+    for (size_t i = 0; i < s->all.count; i++) {
+        if (!concerns(&s->all.at[i], only))
+            continue;
+        any = true;
+        run(&s->all.at[i]);
+    }
+    if (!any)
+        return refuse(out, "%s", "no pool keeps a state (state = FILE)");
+    super_asked(s, q->client, ASK_SAVE, only);
+    return ERR_AGAIN;
+}
+
+static enum err pause_pools(struct super *s, const struct control_request *q,
+                            struct buf *out)
+{
+    return each_state(s, q, crew_pause, out);
+}
+
+static enum err resume_pools(struct super *s, const struct control_request *q,
+                             struct buf *out)
+{
+    return each_state(s, q, crew_resume, out);
+}
+
+static enum err save_pools(struct super *s, const struct control_request *q,
+                           struct buf *out)
+{
+    return each_state(s, q, crew_save, out);
+}
+
+/* ---- logs and numbers ---------------------------------------------------- */
 
 static enum err reopen(struct super *s, const struct control_request *q,
                        struct buf *out)
@@ -181,6 +278,9 @@ static const struct verb verbs[] = {
     {"restart", 1, restart},
     {"stop", 0, stop},
     {"quit", 0, quit},
+    {"pause", 1, pause_pools},
+    {"resume", 1, resume_pools},
+    {"save", 1, save_pools},
     {"reopen", 0, reopen},
     {"more", 1, more},
     {"fewer", 1, fewer},

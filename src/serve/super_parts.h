@@ -21,11 +21,13 @@ enum super_state {
 enum ask {
     ASK_TEST,  /* a new configuration is tried, or waits for that */
     ASK_RENEW, /* workers are replaced */
-    ASK_END
+    ASK_END,
+    ASK_SAVE /* state is saved; the number is known to the next program */
 };
 struct asker {
     int client;
     enum ask what;
+    const struct crew *only; /* whose state; NULL: that of all */
 };
 #define SUPER_ASKERS 16
 /* Boards of earlier programs whose workers still finish. */
@@ -85,8 +87,9 @@ void super_reload(struct super *s, int client);
 void super_tested(struct super *s, struct child *test, int status);
 /* Replaces all workers, or those of one pool, without a new program. */
 void super_renew(struct super *s, struct crew *only, int client);
-/* client waits for the end of that; -1 for nobody. */
-void super_asked(struct super *s, int client, enum ask what);
+/* client waits for the end of that; -1 for nobody. only: see struct asker. */
+void super_asked(struct super *s, int client, enum ask what,
+                 const struct crew *only);
 /* It has ended: who waits for it is told. */
 void super_answer(struct super *s, enum ask what, bool ok, struct slice text);
 /* Is the replacing over? Then who asked is told. */
@@ -96,6 +99,9 @@ void super_look_renewed(struct super *s, uint64_t now);
 
 enum err super_obey(void *arg, const struct control_request *q,
                     struct buf *out);
+
+/* Who waits for a state to be saved, and need not any more, is told. */
+void super_look_saved(struct super *s);
 
 /* ---- super.c ------------------------------------------------------------- */
 

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "serve/keep.h"
 #include "serve/notify.h"
 
 #include <errno.h>
@@ -83,6 +84,38 @@ static void add_worker(struct handover *h, const struct child *c)
     handover_add(h, &it);
 }
 
+/* What becomes of the file that it writes must be known when it ends. */
+static void add_keep(struct handover *h, const struct child *c)
+{
+    const struct keep *k = c->keep;
+    struct handover_item it = {
+        .kind = "state",
+        .fd = {-1, -1},
+        .number = {(uint64_t)c->pid, k->older, k->change, k->uid, k->gid}};
+    snprintf(it.text, sizeof(it.text), "%s", k->path);
+    handover_add(h, &it);
+}
+
+static void add_paused(struct handover *h, const struct crew *c)
+{
+    struct handover_item it = {.kind = "paused", .fd = {-1, -1}};
+    snprintf(it.text, sizeof(it.text), "%s", c->config->name);
+    handover_add(h, &it);
+}
+
+static void add_client(struct handover *h, const struct super *s,
+                       const struct asker *a)
+{
+    struct handover_item it = {
+        .kind = "client",
+        .fd = {control_client_fd(s->control, a->client), -1},
+        .number = {(uint64_t)a->what}};
+    if (a->only != NULL)
+        snprintf(it.text, sizeof(it.text), "%s", a->only->config->name);
+    if (it.fd[0] >= 0)
+        handover_add(h, &it);
+}
+
 static void fill(struct super *s, struct handover *h)
 {
     struct handover_item count = {
@@ -97,23 +130,28 @@ static void fill(struct super *s, struct handover *h)
             add_listener(h, c->config->listen, &c->listener);
         add_kept(h, c);
         add_board(h, c->board);
+        if (c->state.paused)
+            add_paused(h, c);
     }
     add_listener(h, s->config->status.listen, &s->status);
-    for (struct child *c = s->all.children; c != NULL; c = c->next)
+    for (struct child *c = s->all.children; c != NULL; c = c->next) {
         if (c->kind == CHILD_WORKER)
             add_worker(h, c);
+        if (c->keep != NULL)
+            add_keep(h, c);
+    }
     if (s->control != NULL)
         add_fd(h, "control", control_fd(s->control), s->config->control);
     for (size_t i = 0; i < s->askers; i++)
-        add_fd(h, "client", control_client_fd(s->control, s->asker[i].client),
-               "");
+        add_client(h, s, &s->asker[i]);
     add_fd(h, "pid", s->pid.fd, s->config->pid != NULL ? s->config->pid : "");
     handover_add(h, &count);
 }
 
 /* ---- who asked ---------------------------------------------------------- */
 
-void super_asked(struct super *s, int client, enum ask what)
+void super_asked(struct super *s, int client, enum ask what,
+                 const struct crew *only)
 {
     size_t n = 0;
     if (client < 0)
@@ -124,9 +162,9 @@ void super_asked(struct super *s, int client, enum ask what)
     s->askers = n;
     if (s->askers == SUPER_ASKERS)
         control_answer(s->control, client, false,
-                       SLICE("too many wait for a reload already"));
+                       SLICE("too many wait for an answer already"));
     else
-        s->asker[s->askers++] = (struct asker){client, what};
+        s->asker[s->askers++] = (struct asker){client, what, only};
 }
 
 void super_answer(struct super *s, enum ask what, bool ok, struct slice text)
@@ -262,7 +300,7 @@ void super_reload(struct super *s, int client)
             control_answer(s->control, client, false, SLICE("it is stopping"));
         return;
     }
-    super_asked(s, client, ASK_TEST);
+    super_asked(s, client, ASK_TEST, NULL);
     s->again = s->test != NULL;
     if (s->again)
         return;
@@ -389,9 +427,29 @@ static void take_worker(struct super *s, const struct handover_item *it)
     c->socket = (ino_t)it->number[5];
     c->old = true;
     c->crew = crew_of(s, c);
+    if (c->board != NULL)
+        c->refused =
+            atomic_load(&board_slot(c->board, (uint32_t)c->slot)->kept.refused);
     if (child_leaves(c))
         child_drain(c, false, s->config->process_control_timeout);
     child_watch(c);
+}
+
+static void take_keep(struct super *s, const struct handover_item *it)
+{
+    struct child *c = s->all.children;
+    while (c != NULL && (uint64_t)c->pid != it->number[0])
+        c = c->next;
+    if (c == NULL || c->keep != NULL)
+        return;
+    c->keep = xalloc(sizeof(*c->keep));
+    *c->keep = (struct keep){.older = (unsigned)it->number[1],
+                             .change = it->number[2] != 0,
+                             .uid = (uid_t)it->number[3],
+                             .gid = (gid_t)it->number[4]};
+    snprintf(c->keep->path, sizeof(c->keep->path), "%.*s", CONFIG_STATE_PATH,
+             it->text);
+    c->grace = s->config->process_control_timeout;
 }
 
 /* What the pools did before is not forgotten, nor their workers. */
@@ -402,6 +460,10 @@ static void take_pools(struct super *s)
     while ((it = handover_find(&s->left, "worker", NULL)) != NULL) {
         it->taken = true;
         take_worker(s, it);
+    }
+    while ((it = handover_find(&s->left, "state", NULL)) != NULL) {
+        it->taken = true;
+        take_keep(s, it);
     }
     for (size_t i = 0; i < s->old_boards; i++) {
         struct board *b = s->old_board[i];
@@ -471,6 +533,35 @@ static void begin_renewing(struct super *s)
     s->renew_until = clock_mono() + s->config->process_control_timeout;
 }
 
+static void take_paused(struct super *s)
+{
+    struct handover_item *it;
+    while ((it = handover_find(&s->left, "paused", NULL)) != NULL) {
+        struct crew *c = super_crew(s, it->text);
+        it->taken = true;
+        if (c != NULL && c->config->state != NULL)
+            c->state.paused = true;
+    }
+}
+
+static void take_clients(struct super *s)
+{
+    struct handover_item *it;
+    while ((it = handover_find(&s->left, "client", NULL)) != NULL) {
+        it->taken = true;
+        if (s->control == NULL) {
+            close(it->fd[0]);
+            continue;
+        }
+        int client = control_resume(s->control, it->fd[0]);
+        if (it->number[0] == ASK_SAVE && s->all.count > 0)
+            super_asked(s, client, ASK_SAVE,
+                        it->text[0] != '\0' ? super_crew(s, it->text) : NULL);
+        else
+            super_asked(s, client, ASK_RENEW, NULL);
+    }
+}
+
 void super_adopt(struct super *s)
 {
     struct handover_item *it = handover_find(&s->left, "reloads", NULL);
@@ -480,19 +571,14 @@ void super_adopt(struct super *s)
     it->taken = true;
     s->reloads = it->number[0];
     take_pools(s);
-    while ((it = handover_find(&s->left, "client", NULL)) != NULL) {
-        it->taken = true;
-        if (s->control != NULL)
-            super_asked(s, control_resume(s->control, it->fd[0]), ASK_RENEW);
-        else
-            close(it->fd[0]);
-    }
+    take_clients(s);
     if (s->all.count == 0) {
         super_answer(s, ASK_RENEW, false,
                      SLICE("the new configuration failed, see the log"));
         notify_send("READY=1\nSTATUS=a reload has failed");
         return;
     }
+    take_paused(s);
     super_drop(s);
     drop_workers(s);
     for (size_t i = 0; i < s->all.count; i++)
@@ -502,7 +588,7 @@ void super_adopt(struct super *s)
 
 void super_renew(struct super *s, struct crew *only, int client)
 {
-    super_asked(s, client, ASK_RENEW);
+    super_asked(s, client, ASK_RENEW, NULL);
     for (size_t i = 0; i < s->all.count; i++)
         if (only == NULL || only == &s->all.at[i])
             crew_renew(&s->all.at[i]);
@@ -511,15 +597,36 @@ void super_renew(struct super *s, struct crew *only, int client)
 
 static struct crew *unfinished(struct super *s)
 {
-    for (size_t i = 0; i < s->all.count; i++)
-        if (crew_count(&s->all.at[i]).view.old > 0)
-            return &s->all.at[i];
+    for (size_t i = 0; i < s->all.count; i++) {
+        struct crew *c = &s->all.at[i];
+        if (crew_count(c).view.old > 0 ||
+            (c->config->state != NULL && !crew_state_settled(c)))
+            return c;
+    }
     return NULL;
+}
+
+/* Which pool holds it up, and why. */
+static void describe_unfinished(const struct crew *c, char *out, size_t max)
+{
+    const char *name = c->config->name;
+    if (c->config->state == NULL)
+        snprintf(out, max,
+                 "the new workers of pool %s do not start; the old ones stay: "
+                 "see the log for why, and reload again",
+                 name);
+    else if (c->state.stays)
+        snprintf(out, max, "pool %s: %s", name, c->state.result);
+    else
+        snprintf(out, max,
+                 "no new worker of pool %s takes over; what was saved of its "
+                 "state stays: see the log for why, and reload again",
+                 name);
 }
 
 void super_look_renewed(struct super *s, uint64_t now)
 {
-    char text[256];
+    char text[1024];
     if (!s->renewing || s->state != SUPER_RUNNING)
         return;
     struct crew *c = unfinished(s);
@@ -527,13 +634,10 @@ void super_look_renewed(struct super *s, uint64_t now)
         log_notice("all workers are new");
         s->renewing = false;
         super_answer(s, ASK_RENEW, true, SLICE(""));
-    } else if (s->renew_until != 0 && now >= s->renew_until) {
+    } else if (s->renew_until != 0 &&
+               (now >= s->renew_until || c->state.stays)) {
         s->renew_until = 0; /* said once */
-        snprintf(
-            text, sizeof(text),
-            "the new workers of pool %s do not start; the old ones stay: see "
-            "the log for why, and reload again",
-            c->config->name);
+        describe_unfinished(c, text, sizeof(text));
         log_error("%s", text);
         super_answer(s, ASK_RENEW, false, slice_of(text));
         notify_send("READY=1\nSTATUS=%s", text);

@@ -13,8 +13,10 @@
 #include "serve/access.h"
 #include "serve/child.h"
 #include "serve/handler.h"
+#include "serve/image_choose.h"
 #include "serve/pool.h"
 #include "serve/reply.h"
+#include "serve/state.h"
 #include "serve/status_page.h"
 #include "serve/watchdog.h"
 
@@ -42,6 +44,8 @@ struct worker {
     const struct child_place *place;
     struct fcgi *fcgi;
     struct pool *pool;
+    struct image_choice choice;
+    struct state state; /* where one is kept */
     struct handler handler;
     struct slot *slot;
     struct sink access, slow;
@@ -54,6 +58,9 @@ struct worker {
     bool last;        /* of those who serve this socket */
     bool serving;     /* a request */
     bool stop;
+    bool save;  /* the state, and end */
+    bool close; /* and let no connection be kept */
+    bool saved; /* it is: no JavaScript runs any more */
     bool failed;
 };
 
@@ -125,6 +132,11 @@ static void obey_signals(struct worker *w)
     }
 }
 
+static bool keeps_state(const struct worker *w)
+{
+    return w->place != NULL && w->place->state_out >= 0;
+}
+
 static void use_logs(struct worker *w, const struct link_message *m)
 {
     if (m->fd[LINK_ERROR_LOG] >= 0)
@@ -143,7 +155,10 @@ static void obey_supervisor(struct worker *w)
     while ((e = link_receive(w->place->link, &m)) == OK) {
         if (m.word == LINK_LAST)
             drain(w, true);
-        else if (m.word == LINK_LOGS)
+        else if (m.word == LINK_SAVE) {
+            w->save = true;
+            w->close = slice_is(slice_of(m.text), LINK_CLOSE);
+        } else if (m.word == LINK_LOGS)
             use_logs(w, &m);
         else if (m.word == LINK_LEVEL && log_level_parse(m.text, &level))
             log_set_level(level);
@@ -175,8 +190,17 @@ static void end_reply(void *arg)
     struct pollfd news = {.fd = w->wake_fd, .events = POLLIN};
     if (poll(&news, 1, 0) > 0)
         obey(w);
-    if (w->most == 0 || w->served + 1 < w->most || w->drained != 0)
+    if (w->slot != NULL && pool_changed(w->pool)) {
+        atomic_store(&w->slot->outdated, true);
+        call_supervisor(w);
+    }
+    bool worn = w->most != 0 && w->served + 1 >= w->most;
+    if (w->drained != 0 || (!worn && !pool_outdated(w->pool)))
         return;
+    if (!worn)
+        log_notice("%s has changed: this process, made from an image of it, is "
+                   "replaced",
+                   w->config.app);
     drain(w, false);
     if (w->slot != NULL)
         atomic_store(&w->slot->leaves, true);
@@ -193,10 +217,10 @@ static void give_kept(void *arg)
 
 /* ---- serving ------------------------------------------------------------ */
 
-static void say_ready(struct worker *w, const struct image *image)
+static void say_ready(struct worker *w)
 {
     if (w->slot != NULL)
-        slot_text(w->slot->image, slice_of(image->id));
+        slot_text(w->slot->image, slice_of(pool_image(w->pool)->id));
     slot_set(w->slot, SLOT_IDLE);
     call_supervisor(w);
 }
@@ -236,9 +260,61 @@ static bool became_last(struct worker *w)
     return w->last && !before;
 }
 
+/* The next worker goes on from it. False: it could not be written. */
+static bool save_state(struct worker *w)
+{
+    struct slot_state_kept *kept = &w->slot->kept;
+    struct why why = {.text = ""};
+    uint64_t began = clock_mono(), n = 0;
+    w->save = false;
+    slot_set(w->slot, SLOT_SAVING);
+    enum err e = state_write(&w->state, &w->handler, &n, &why);
+    kept->duration = clock_mono() - began;
+    w->saved = e == OK;
+    if (e == OK) {
+        atomic_store(&kept->saved, n);
+        return true;
+    }
+    log_error("the state could not be written: %s", why.text);
+    snprintf(kept->refusal, sizeof(kept->refusal), "%s", why.text);
+    atomic_fetch_add(&kept->refused, 1);
+    w->failed = e != ERR_SCRIPT; /* else it can go on */
+    slot_set(w->slot, SLOT_IDLE);
+    call_supervisor(w);
+    return false;
+}
+
+/* Is it over, because its state is kept, or has gone? */
+static bool state_ends(struct worker *w)
+{
+    if (!keeps_state(w))
+        return false;
+    if (pool_lost(w->pool)) {
+        log_error("the application was ended: what it kept since its state "
+                  "was saved is lost");
+        w->failed = true;
+        return true;
+    }
+    if (w->state.kept.wanted) {
+        w->state.kept.wanted = false;
+        atomic_store(&w->slot->kept.asks, true);
+        call_supervisor(w);
+    }
+    /* A kept connection in the queue would wake the next one at once. */
+    if (!w->save || (w->close && fcgi_pending(w->fcgi)))
+        return false;
+    if (!w->close)
+        fcgi_give(w->fcgi);
+    if (!save_state(w))
+        return w->failed;
+    if (fcgi_pending(w->fcgi))
+        fcgi_give(w->fcgi); /* somebody came meanwhile: for the next one */
+    return true;
+}
+
 static void serve(struct worker *w)
 {
-    while (!w->stop) {
+    while (!w->stop && !state_ends(w)) {
         struct transport *t = NULL;
         prepare(w);
         uint64_t until = w->drained != 0 ? w->drained : pool_wake(w->pool);
@@ -319,12 +395,35 @@ static void open_libraries(void)
     libcrypto_load(&why);
 }
 
+static enum err open_state(struct worker *w, const struct worker_setup *setup,
+                           struct why *why)
+{
+    w->state = (struct state){.config = &w->config,
+                              .api = setup->image,
+                              .in = w->place->state_in,
+                              .out = w->place->state_out,
+                              .slot = w->slot,
+                              .choice = w->choice};
+    w->config.watch = false; /* other code is another state: at a reload */
+    return state_open(&w->state, why);
+}
+
 static enum err step_down(struct worker *w, int listen_fd, struct why *why)
 {
     const struct child_place *p = w->place;
-    int keep[] = {
-        listen_fd,     p->link,     p->kept[0], p->kept[1],   log_fd(),
-        p->access->fd, p->slow->fd, w->wake_fd, w->signal_fd, -1};
+    int keep[] = {listen_fd,
+                  p->link,
+                  p->kept[0],
+                  p->kept[1],
+                  log_fd(),
+                  p->access->fd,
+                  p->slow->fd,
+                  w->wake_fd,
+                  w->signal_fd,
+                  w->choice.place.fd,
+                  p->state_in,
+                  p->state_out,
+                  -1};
     size_t n = 0;
     for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++)
         if (keep[i] >= 0)
@@ -340,6 +439,16 @@ static enum err step_down(struct worker *w, int listen_fd, struct why *why)
     return confine(&w->config, p->identity, keep, why);
 }
 
+/* Before the way down: this user may see what the pool's may not. */
+static void find_image(struct worker *w)
+{
+    char app[PATH_MAX];
+    w->choice = (struct image_choice){
+        .config = &w->config, .hold = IMAGE_COPY, .place = {.fd = -1}};
+    if (image_app_path(&w->config, app))
+        image_find(&w->config, app, &w->choice.place);
+}
+
 static enum err begin(struct worker *w, const struct worker_setup *setup,
                       struct why *why)
 {
@@ -350,13 +459,19 @@ static enum err begin(struct worker *w, const struct worker_setup *setup,
                        strerror(errno), confine_shortage(errno));
     const char *peers = getenv("FCGI_WEB_SERVER_ADDRS");
     w->peers = peers != NULL ? xstrdup(peers) : NULL;
+    find_image(w);
     if (w->place != NULL) {
         /* A new process is a new isolate, and more. */
         w->most = life(&w->config);
         w->config.max_requests = 0;
-        enum err e = step_down(w, setup->listen_fd, why);
+        enum err e = OK;
+        if (keeps_state(w))
+            e = open_state(w, setup, why);
+        if (e == OK)
+            e = step_down(w, setup->listen_fd, why);
         if (e != OK)
             return e;
+        w->state.slot = w->slot;
     }
     enum err e = open_fcgi(w, setup->listen_fd);
     return why_set(why, e, "FastCGI cannot be served: %s", err_name(e));
@@ -372,6 +487,9 @@ int worker_run(const struct worker_setup *setup)
         .mode = ENGINE_RESIDENT, .tables = natives, .fatal = handler_fatal};
     struct pool_setup pool = {.config = &w.config,
                               .image = setup->image,
+                              .find = setup->pool->app != NULL ? image_choose
+                                                               : NULL,
+                              .arg = &w.choice,
                               .watch_every = setup->watch_every};
     struct why why = {.text = ""};
     struct access *format = NULL;
@@ -384,6 +502,12 @@ int worker_run(const struct worker_setup *setup)
         return e == ERR_IO ? EX_UNAVAILABLE : EX_CONFIG;
     }
     pool.slot = w.slot;
+    if (keeps_state(&w)) {
+        engine.mode = ENGINE_BUILD;
+        pool.find = state_find;
+        pool.arg = &w.state;
+        pool.kept = &w.state.kept;
+    }
     die_words(handler_fatal);
     engine_start(&engine);
     watchdog_start();
@@ -396,13 +520,22 @@ int worker_run(const struct worker_setup *setup)
     w.handler.access = w.access.kind != SINK_NONE ? format : NULL;
     w.handler.access_sink = &w.access;
     w.handler.slow = w.slow.kind != SINK_NONE ? &w.slow : NULL;
+    if (keeps_state(&w) &&
+        (e = state_begin(&w.state, &w.handler, &why)) != OK) {
+        log_error("%s", why.text);
+        return e == ERR_MISMATCH ? EX_DATAERR : EX_SOFTWARE;
+    }
     while (pool_prepare(w.pool))
         ;
-    say_ready(&w, setup->image);
+    say_ready(&w);
     serve(&w);
+    if (keeps_state(&w) && !w.saved && !w.failed)
+        w.failed = !save_state(&w);
     fcgi_close(w.fcgi);
-    pool_free(w.pool);
-    handler_free(&w.handler);
+    if (!keeps_state(&w)) { /* else V8 is over, or soon is */
+        pool_free(w.pool);
+        handler_free(&w.handler);
+    }
     log_at(w.place == NULL ? LOG_NOTICE : LOG_INFO, "stopped");
     return w.failed ? EX_UNAVAILABLE : EX_OK;
 }

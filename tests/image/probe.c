@@ -4,7 +4,11 @@
  *     probe oneshot|resident IMAGE FILE.js
  *
  * prints the hash of a fixed string, then what FILE.js logs in each of two
- * contexts.
+ * contexts. And a writer of images, for what `snapcgi image` says of them:
+ *
+ *     probe make IMAGE KIND VERSION MACHINE|- [SECTION FILE]...
+ *
+ * KIND and SECTION are numbers, VERSION - is V8's.
  */
 #include "bind/host.h"
 #include "base/clock.h"
@@ -26,19 +30,55 @@ static enum err load(void *arg, const char *specifier, const char *referrer,
     FILE *f = fopen(specifier, "r");
     if (f == NULL)
         return why_set(why, ERR_NOTFOUND, "%s is not there", specifier);
-    buf_init(&text, 1u << 20);
+    buf_init(&text, 8u << 20);
     while ((n = fread(part, 1, sizeof part, f)) > 0)
         buf_put(&text, part, n);
     fclose(f);
-    *out = (struct source){.text = xstrndup(text.p, text.n),
-                           .n = text.n,
-                           .path = xstrdup(specifier)};
-    buf_free(&text);
+    *out = (struct source){
+        .text = text.p, .n = text.n, .path = xstrdup(specifier)};
     return OK;
+}
+
+static struct slice whole_file(const char *path)
+{
+    struct source text;
+    struct why why;
+    must(load(NULL, path, NULL, &text, &why) == OK);
+    free(text.path);
+    return (struct slice){text.text, text.n};
+}
+
+static int make(int argc, char **argv)
+{
+    struct image_part parts[IMAGE_PARTS_MAX];
+    struct image_plan plan = {.kind = (enum image_kind)atoi(argv[3]),
+                              .host = image_host_here(natives),
+                              .base = "00000000000000ba",
+                              .created = 1795224000,
+                              .clock = 2500000000,
+                              .parts = parts,
+                              .mode = 0644};
+    struct why why;
+    if (strcmp(argv[4], "-") != 0)
+        plan.host.version = argv[4];
+    if (strcmp(argv[5], "-") != 0) {
+        plan.machine = argv[5];
+        plan.pointer_n = 8;
+    }
+    for (int i = 6; i + 1 < argc; i += 2)
+        parts[plan.count++] =
+            (struct image_part){.section = (enum image_section)atoi(argv[i]),
+                                .bytes = whole_file(argv[i + 1])};
+    if (image_write(argv[2], &plan, &why) == OK)
+        return 0;
+    printf("%s\n", why.text);
+    return 1;
 }
 
 int main(int argc, char **argv)
 {
+    if (argc > 7 && strcmp(argv[1], "make") == 0)
+        return make(argc, argv);
     if (argc != 4)
         return 64;
     struct image_host here = image_host_here(natives);
@@ -54,7 +94,7 @@ int main(int argc, char **argv)
     struct engine *engine;
     struct report rep;
 
-    if (image_open_file(argv[2], &here, &image, &why) != OK) {
+    if (image_open_file(argv[2], IMAGE_COPY, &here, &image, &why) != OK) {
         printf("%s\n", why.text);
         return 1;
     }

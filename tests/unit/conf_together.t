@@ -131,12 +131,19 @@ for my $key (sort keys %type) {
 is(system("'" . program() . "' check -c '" . source('conf/snapcgi.conf')
     . "' >/dev/null"), 0, 'the sample is valid as it is');
 
-# Every example in it is valid, too, except that app and root exclude each other.
+# Every example in it is valid, too, except that app and root exclude each
+# other, and that state decides some of them.
 my $all = read_file(source('conf/snapcgi.conf'));
 $all =~ s/^;(?=[a-z\[])//mg;
-$all =~ s/^(app|env_file|error_log) = .*//mg;
+my $state = qr/state|hibernate_after|save_every|on_mismatch|state_\w+/;
+my @kept = $all =~ /^((?:app|$state) = .*)/mg;
+$all =~ s/^(app|env_file|error_log|$state) = .*//mg;
 my $file = write_file("$dir/all.conf", $all);
 is(system("'" . program() . "' check -c '$file' >/dev/null"), 0,
     'the sample is valid with its examples');
+my %once = map { /^(\w+)/; $1 => $_ } @kept;
+$file = write_file("$dir/kept.conf", join("\n", '[pool a]', 'listen = 9000', values %once, ''));
+is(system("'" . program() . "' check -c '$file' >/dev/null"), 0,
+    'and with those of state');
 
 done_testing();

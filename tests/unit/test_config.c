@@ -776,6 +776,123 @@ static void secrets_are_not_printed(void **state)
     free(text);
 }
 
+#define KEEPS "[pool a]\nlisten = 9000\napp = /srv/a.js\nstate = a.state\n"
+
+static void an_image_is_beside_or_auto_or_a_file(void **state)
+{
+    struct t *t = *state;
+    good(t, POOL);
+    assert_string_equal(config_pool(&t->c, "a")->image, "beside");
+    assert_string_equal(config_pool(&t->c, "a")->image_cache,
+                        "/var/cache/snapcgi");
+    good(t, POOL "image = off\n");
+    assert_string_equal(config_pool(&t->c, "a")->image, "off");
+    good(t, POOL "image = auto\nimage_warm = / /a\n[cgi]\nimage = a.img\n");
+    assert_string_equal(config_pool(&t->c, "a")->image, "auto");
+    assert_string_equal(t->c.cgi.image, "/etc/a.img");
+    bad(t, POOL "image_warm = a\n",
+        "/etc/s.conf:4: image_warm = a has a in it, which is not a path that "
+        "begins with /; a list has blanks between its words\n");
+}
+
+static void state_decides_how_many_workers_there_are(void **state)
+{
+    struct t *t = *state;
+    good(t, KEEPS);
+    struct pool_config *p = config_pool(&t->c, "a");
+    assert_string_equal(p->state, "/etc/a.state");
+    assert_int_equal(p->max_children, 1);
+    assert_int_equal(p->reset, RESET_NONE);
+    assert_int_equal(p->pm, PM_STATIC);
+    assert_int_equal(p->state_keep, 1);
+    assert_int_equal(p->on_mismatch, MISMATCH_REFUSE);
+    good(t, KEEPS "hibernate_after = 1m\nstate_compress = zstd\n"
+                  "max_children = 1\nreset = none\npm = ondemand\n"
+                  "on_mismatch = fresh\nstate_keep = 0\n");
+    p = config_pool(&t->c, "a");
+    assert_int_equal(p->pm, PM_ONDEMAND);
+    assert_int_equal(p->state_compress, STATE_ZSTD);
+    assert_int_equal(p->on_mismatch, MISMATCH_FRESH);
+    assert_int_equal(p->state_keep, 0);
+}
+
+static void what_state_decides_may_not_be_set_otherwise(void **state)
+{
+    struct t *t = *state;
+    bad(t, KEEPS "max_children = 2\nreset = context\npm = ondemand\n",
+        "/etc/s.conf:5: max_children cannot be that beside state: only one "
+        "worker can keep it; remove it\n"
+        "/etc/s.conf:6: reset cannot be that beside state: what is kept is "
+        "never reset; remove it\n"
+        "/etc/s.conf:7: pm cannot be that beside state: the one worker always "
+        "runs without hibernate_after; remove it\n");
+    bad(t, KEEPS "hibernate_after = 1s\npm = static\n",
+        "/etc/s.conf:6: pm cannot be that beside state: the one worker runs on "
+        "demand with hibernate_after; remove it\n");
+    bad(t, "[pool a]\nlisten = 9000\nroot = /srv\nstate = /s\n",
+        "/etc/s.conf:4: state is that of one application, and this pool has no "
+        "app\n");
+}
+
+static void keys_of_state_mean_nothing_without_it(void **state)
+{
+    struct t *t = *state;
+    bad(t, POOL "save_every = 1s\nstate_key = k\n",
+        "/etc/s.conf:4: save_every says how state is kept, and this pool keeps "
+        "none: set state, or remove it\n"
+        "/etc/s.conf:5: state_key says how state is kept, and this pool keeps "
+        "none: set state, or remove it\n");
+}
+
+static void two_pools_do_not_share_a_state_file(void **state)
+{
+    static const char *const there[] = {"a.state", "/etc/a.state.new",
+                                        "/etc/a.state.12"};
+    struct t *t = *state;
+    char text[512];
+    for (size_t i = 0; i < sizeof(there) / sizeof(there[0]); i++) {
+        snprintf(text, sizeof(text),
+                 KEEPS "[pool b]\nlisten = 9001\napp = /b.js\nstate = %s\n",
+                 there[i]);
+        bad(t, text,
+            "/etc/s.conf:8: pool a of line 1 keeps its state there, too: give "
+            "each a file of its own\n");
+    }
+    good(t, KEEPS "[pool b]\nlisten = 9001\napp = /b.js\nstate = a.state.x\n");
+}
+
+static void a_pool_with_state_reads_back_the_same(void **state)
+{
+    struct t *t = *state;
+    good(t, KEEPS "hibernate_after = 90s\nstate_limit = 2g\nimage = auto\n");
+    char *first = print(&t->c);
+    assert_non_null(strstr(first, "state = /etc/a.state\n"));
+    assert_non_null(strstr(first, "hibernate_after = 90s\n"));
+    assert_non_null(strstr(first, "pm = ondemand\n"));
+    good(t, first);
+    char *second = print(&t->c);
+    assert_string_equal(first, second);
+    free(first);
+    free(second);
+    good(t, POOL);
+    first = print(&t->c);
+    assert_null(strstr(first, "state_limit"));
+    free(first);
+}
+
+static void the_path_of_a_state_file_is_bounded(void **state)
+{
+    struct t *t = *state;
+    char text[512];
+    snprintf(text, sizeof(text),
+             "[pool a]\nlisten = 9000\napp = /a.js\n"
+             "state = /%0200d\n",
+             0);
+    bad(t, text,
+        "/etc/s.conf:4: the whole path of state has 200 bytes at most; take a "
+        "shorter one\n");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -834,6 +951,13 @@ int main(void)
         TEST(a_failed_read_keeps_nothing),
         TEST(what_is_printed_reads_back_the_same),
         TEST(secrets_are_not_printed),
+        TEST(an_image_is_beside_or_auto_or_a_file),
+        TEST(state_decides_how_many_workers_there_are),
+        TEST(what_state_decides_may_not_be_set_otherwise),
+        TEST(keys_of_state_mean_nothing_without_it),
+        TEST(two_pools_do_not_share_a_state_file),
+        TEST(the_path_of_a_state_file_is_bounded),
+        TEST(a_pool_with_state_reads_back_the_same),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -567,6 +567,43 @@ static void workers_that_end_as_they_start_are_not_waited_for(void **state)
     end_monitor();
 }
 
+static void a_paused_pool_keeps_who_waits_up_to_its_limit(void **state)
+{
+    (void)state;
+    int fd[5];
+    board_head(pools[0].board)->phase = BOARD_PAUSED;
+    fd[0] = get(0, "");
+    fd[1] = get(0, "");
+    int other = get(1, "");
+    start_monitor();
+    is_turned_away(other); /* so long nobody waits where no worker is */
+    assert_int_equal(shed(0), 0);
+    for (int i = 2; i < 5; i++)
+        fd[i] = get(0, "");
+    until(shed, 0, 3);
+    assert_int_equal(waiting(0), 2);
+    end_monitor();
+    for (int i = 0; i < 5; i++)
+        close(fd[i]);
+}
+
+static void a_worker_that_saves_and_ends_is_waited_for(void **state)
+{
+    (void)state;
+    worker(0, SLOT_SAVING);
+    board_head(pools[0].board)->phase = BOARD_SAVING;
+    int fd = get(0, ""), other = get(1, "");
+    start_monitor();
+    says(reply(get(POOLS, "pool=www")), "stopping processes:   1\n");
+    board_release(pools[0].board, 0);
+    is_turned_away(other);
+    assert_int_equal(shed(0), 0);
+    /* And no longer than until the next one does not start. */
+    board_head(pools[0].board)->phase = BOARD_RUNNING;
+    is_turned_away(fd);
+    end_monitor();
+}
+
 static void few_descriptors_are_lived_with(void **state)
 {
     (void)state;
@@ -650,6 +687,8 @@ int main(void)
         TEST(a_request_in_pieces_is_heard_to_its_end),
         TEST(an_unread_body_does_not_destroy_the_reply),
         TEST(who_waits_where_no_worker_is_gets_503),
+        TEST(a_paused_pool_keeps_who_waits_up_to_its_limit),
+        TEST(a_worker_that_saves_and_ends_is_waited_for),
         TEST(workers_that_end_as_they_start_are_not_waited_for),
         TEST(few_descriptors_are_lived_with),
         TEST(a_pool_whose_socket_is_gone_harms_no_other),

@@ -173,6 +173,18 @@ static void more_and_fewer_move_the_most(void **state)
     assert_int_equal(pm_most(&p), 1);
 }
 
+static void state_has_one_worker_whoever_asks(void **state)
+{
+    struct pool_config c = pool(PM_STATIC);
+    struct pm p;
+    (void)state;
+    c.state = "/s";
+    pm_init(&p, &c);
+    p.extra = 3;
+    assert_int_equal(pm_most(&p), 1);
+    assert_int_equal(next(&p, (struct pm_view){.idle = 0}).start, 1);
+}
+
 static void old_ones_go_when_others_are_ready(void **state)
 {
     struct pool_config c = pool(PM_DYNAMIC);
@@ -221,6 +233,7 @@ int main(void)
         cmocka_unit_test(ondemand_starts_when_somebody_waits),
         cmocka_unit_test(ondemand_stops_those_idle_too_long),
         cmocka_unit_test(more_and_fewer_move_the_most),
+        cmocka_unit_test(state_has_one_worker_whoever_asks),
         cmocka_unit_test(old_ones_go_when_others_are_ready),
         cmocka_unit_test(ondemand_replaces_with_at_least_one),
     };

@@ -121,6 +121,35 @@ static void the_end_closes_all_and_the_newest_first(void **state)
     assert_int_equal(closed[2], 1);
 }
 
+static void what_is_there_is_counted_by_kind(void **state)
+{
+    struct restab *t = *state;
+    struct reskind_count kinds[3];
+    assert_int_equal(restab_kinds(t, kinds, 3), 0);
+    restab_add(t, &apple, &numbers[1]);
+    restab_drop(t, restab_add(t, &pear, &numbers[2]));
+    assert_int_equal(restab_kinds(t, kinds, 3), 1);
+    restab_add(t, &pear, &numbers[3]);
+    restab_add(t, &apple, &numbers[0]);
+    assert_int_equal(restab_kinds(t, kinds, 3), 2);
+    assert_ptr_equal(kinds[0].kind, &apple);
+    assert_int_equal(kinds[0].count, 2);
+    assert_ptr_equal(kinds[1].kind, &pear);
+    assert_int_equal(kinds[1].count, 1);
+    assert_int_equal(restab_kinds(t, kinds, 1), 1);
+    assert_int_equal(kinds[0].count, 2);
+}
+
+static void a_number_tells_its_kind_until_it_is_dropped(void **state)
+{
+    struct restab *t = *state;
+    int32_t id = restab_add(t, &pear, &numbers[1]);
+    assert_ptr_equal(restab_kind(t, id), &pear);
+    restab_drop(t, id);
+    assert_null(restab_kind(t, id));
+    assert_null(restab_kind(t, 0));
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, finish)
 
 int main(void)
@@ -134,6 +163,8 @@ int main(void)
         T(a_place_is_left_alone_before_its_numbers_repeat),
         T(a_full_table_closes_what_it_cannot_take),
         T(the_end_closes_all_and_the_newest_first),
+        T(what_is_there_is_counted_by_kind),
+        T(a_number_tells_its_kind_until_it_is_dropped),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -364,6 +364,7 @@ static void texts_of_a_hostile_worker_are_ended(void **state)
     (void)state;
     struct slot *s = board_slot(board, 0), copy;
     memset(&s->request, 'A', sizeof s->request);
+    memset(s->kept.refusal, 'A', sizeof s->kept.refusal);
     atomic_store(&s->state, 77);
     assert_true(slot_read(s, &copy));
     assert_int_equal(atomic_load(&copy.state), SLOT_FREE);
@@ -374,6 +375,7 @@ static void texts_of_a_hostile_worker_are_ended(void **state)
     assert_int_equal(strlen(copy.request.script),
                      sizeof copy.request.script - 1);
     assert_int_equal(strlen(copy.request.user), sizeof copy.request.user - 1);
+    assert_int_equal(strlen(copy.kept.refusal), sizeof copy.kept.refusal - 1);
 }
 
 static void a_writer_that_never_ends_costs_its_request_only(void **state)
@@ -457,11 +459,14 @@ static void a_text_is_cut_and_ended(void **state)
 static void states_and_tallies_have_names(void **state)
 {
     (void)state;
-    for (unsigned i = SLOT_FREE; i <= SLOT_STOPPING; i++)
+    for (unsigned i = SLOT_FREE; i <= SLOT_SAVING; i++)
         assert_string_not_equal(slot_state_name(i), "Unknown");
     assert_string_equal(slot_state_name((enum slot_state)9), "Unknown");
     for (int i = 0; i < TALLIES; i++)
         assert_non_null(tally_names[i]);
+    assert_string_equal(board_phase_name(BOARD_STATELESS), "");
+    assert_string_equal(board_phase_name(BOARD_PAUSED), "paused");
+    assert_string_equal(board_phase_name(9), "unknown");
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)

@@ -256,6 +256,50 @@ static void json_escapes_what_a_client_wrote(void **state)
     has("\"last request cpu\":50.00");
 }
 
+static void kept_state_is_shown_in_every_form(void **state)
+{
+    (void)state;
+    struct board_head *h = board_head(boards[0]);
+    render("", 1);
+    has("state:                -\n");
+    has("last save:            -\n");
+    render("html", 2);
+    lacks("Kept state");
+    h->phase = BOARD_PAUSED;
+    h->saved_at = 1700000000 * NS_PER_S;
+    h->saved_bytes = 3u << 20;
+    h->saved_in = 12345678;
+    h->saves = 3;
+    h->save_failures = 1;
+    render("", 1);
+    has("state:                paused\n");
+    has("last save:            14/Nov/2023:22:13:20 +0000\n");
+    has("last save duration:   12345\n");
+    has("failed saves:         1\n");
+    render("json", 1);
+    has("\"state\":\"paused\",\"last save\":1700000000,"
+        "\"last save size\":3145728,");
+    render("html", 2);
+    assert_int_equal(times("Kept state"), 1);
+    has("3.0 MB");
+    render("openmetrics", 2);
+    has("# TYPE snapcgi_state stateset\n");
+    has("snapcgi_state{pool=\"www\",snapcgi_state=\"paused\"} 1\n");
+    has("snapcgi_state{pool=\"www\",snapcgi_state=\"running\"} 0\n");
+    lacks("snapcgi_state{pool=\"api\"");
+    has("snapcgi_state_saves_total{pool=\"www\"} 3\n");
+    has("snapcgi_state_saved_time_seconds{pool=\"www\"} 1700000000.");
+}
+
+static void a_worker_that_saves_stops(void **state)
+{
+    (void)state;
+    worker(boards[0], SLOT_SAVING, NULL);
+    render("full", 1);
+    has("stopping processes:   1\n");
+    has("state:                Saving\n");
+}
+
 static void a_pool_that_is_not_there_is_told(void **state)
 {
     (void)state;
@@ -414,6 +458,8 @@ int main(int argc, char **argv)
         TEST(json_of_one_pool_is_flat),
         TEST(json_of_several_pools_is_a_list),
         TEST(json_escapes_what_a_client_wrote),
+        TEST(kept_state_is_shown_in_every_form),
+        TEST(a_worker_that_saves_stops),
         TEST(a_pool_that_is_not_there_is_told),
         TEST(html_shows_pools_and_no_markup_of_others),
         TEST(openmetrics_has_each_family_once_and_an_end),

@@ -1,0 +1,225 @@
+/*
+ * image_auto.c - see image_auto.h.
+ */
+#include "serve/image_auto.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/task.h"
+#include "bind/host.h"
+#include "bind/libcrypto.h"
+#include "engine/image_build.h"
+#include "serve/confine.h"
+#include "serve/image_choose.h"
+#include "serve/image_make.h"
+#include "serve/image_sources.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LOOK_NS (10 * NS_PER_S) /* to compare the sources */
+#define WARM_MAX 64
+
+struct auto_job {
+    const struct pool_config *config;
+    const struct identity *identity;
+    int fd; /* the image's, there or to be */
+};
+
+/* ---- in a child ---------------------------------------------------------- */
+
+static enum err step_down(void *arg, struct why *why)
+{
+    const struct auto_job *job = arg;
+    const int keep[] = {job->fd, task_fd(), log_fd() >= 0 ? log_fd() : -1, -1};
+    libcrypto_load(why); /* a root of its own may not hold it */
+    return confine(job->config, job->identity, keep, why);
+}
+
+/* A filter of system calls would not let esbuild start, nor would a limit of
+ * memory; in a chroot it is hardly to be found. */
+static enum err step_down_exec(void *arg, int fd, struct why *why)
+{
+    const struct auto_job *job = arg;
+    struct pool_config config = *job->config;
+    const int keep[] = {fd, task_fd(), log_fd() >= 0 ? log_fd() : -1, -1};
+    config.seccomp = SECCOMP_OFF;
+    config.rlimit_as = 0;
+    return confine(&config, job->identity, keep, why);
+}
+
+/* As its workers would see it. */
+static enum err compare(void *arg, struct why *why)
+{
+    const struct auto_job *job = arg;
+    struct image_host host = image_host_here(natives);
+    struct image image;
+    struct slice sources;
+    enum err e = step_down(arg, why);
+    if (e == OK)
+        e = image_open_fd(job->fd, "it", IMAGE_COPY, &host, &image, why);
+    if (e == OK)
+        e = image_section(&image, SECTION_SOURCES, &sources, why);
+    return e == OK ? image_sources_current(sources, why) : e;
+}
+
+/* ---- the files ------------------------------------------------------------
+ */
+
+static bool is_current(struct auto_job *job, const char *path)
+{
+    struct why why = {.text = ""};
+    job->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (job->fd < 0)
+        return false;
+    enum err e = task_run(compare, job, LOOK_NS, NULL, &why);
+    close(job->fd);
+    if (e != OK)
+        log_info("the image %s is made anew: %s", path, why.text);
+    return e == OK;
+}
+
+static enum err make_folder(const char *path, struct why *why)
+{
+    struct stat st;
+    if (mkdir(path, 0755) != 0 && errno != EEXIST)
+        return why_set(why, ERR_IO,
+                       "image_cache = %s: the folder cannot be made: %s", path,
+                       strerror(errno));
+    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
+        return why_set(why, ERR_IO, "image_cache = %s: this is no folder",
+                       path);
+    if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 022) != 0)
+        return why_set(why, ERR_ACCESS,
+                       "image_cache = %s: others than root can write there "
+                       "(owner %lu, mode %04o), and an image is native code",
+                       path, (unsigned long)st.st_uid,
+                       (unsigned)st.st_mode & 07777);
+    return OK;
+}
+
+/* One maker at a time; what one that was killed has left is written over. */
+static enum err open_new(const char *path, char *name, size_t n, int *fd,
+                         struct why *why)
+{
+    struct stat ours, there;
+    if ((size_t)snprintf(name, n, "%s.new", path) >= n)
+        return why_set(why, ERR_TOOBIG, "image_cache is too long");
+    *fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (*fd < 0)
+        return why_set(why, ERR_IO, "%s: %s", name, strerror(errno));
+    /* Who had it may have finished and renamed it meanwhile. */
+    if (flock(*fd, LOCK_EX | LOCK_NB) == 0 && fstat(*fd, &ours) == 0 &&
+        stat(name, &there) == 0 && ours.st_ino == there.st_ino &&
+        ftruncate(*fd, 0) == 0)
+        return OK;
+    close(*fd);
+    return why_set(why, ERR_BUSY, "another process makes it just now (%s)",
+                   name);
+}
+
+/* Who may read the source may read what is made of it. */
+static void open_up(int fd, const char *app)
+{
+    struct stat st;
+    if (stat(app, &st) == 0 && fchmod(fd, 0600 | (st.st_mode & 0444)) != 0)
+        log_warn("fchmod: %s", strerror(errno));
+}
+
+/* ---- all of it ------------------------------------------------------------
+ */
+
+/* Words of a text, which is changed. */
+static size_t split(char *text, const char *out[static WARM_MAX])
+{
+    size_t count = 0;
+    char *rest;
+    for (char *w = strtok_r(text, " \t", &rest); w != NULL && count < WARM_MAX;
+         w = strtok_r(NULL, " \t", &rest))
+        out[count++] = w;
+    return count;
+}
+
+static enum err make(struct auto_job *job, const char *path,
+                     const char *outside, const struct image *base,
+                     struct image_made *made, struct why *why)
+{
+    const struct pool_config *c = job->config;
+    const char *warm[WARM_MAX];
+    char name[PATH_MAX];
+    char *words = xstrdup(c->image_warm != NULL ? c->image_warm : "");
+    struct image_order order = {.app = c->app,
+                                .root = c->root,
+                                .base = base,
+                                .config = c,
+                                .warm = warm,
+                                .warm_count = split(words, warm),
+                                .timeout = c->image_timeout,
+                                .prepare = step_down,
+                                .prepare_exec = step_down_exec,
+                                .arg = job};
+    *made = (struct image_made){.bytes = 0};
+    enum err e = open_new(path, name, sizeof(name), &job->fd, why);
+    if (e == OK) {
+        order.out_fd = job->fd;
+        e = image_make(&order, made, why);
+        open_up(job->fd, outside);
+        close(job->fd);
+        if (e == OK && rename(name, path) != 0)
+            e = why_set(why, ERR_IO, "%s: %s", path, strerror(errno));
+        if (e != OK)
+            unlink(name);
+    }
+    free(words);
+    return e;
+}
+
+static void log_lines_of(struct slice all)
+{
+    while (all.n > 0) {
+        size_t n = slice_find(all, '\n');
+        log_warn("%.*s", (int)n, all.p);
+        all = slice_from(all, n + 1);
+    }
+}
+
+enum image_auto image_auto(const struct pool_config *config,
+                           const struct identity *identity,
+                           const struct image *base)
+{
+    struct auto_job job = {.config = config, .identity = identity, .fd = -1};
+    struct image_made made;
+    struct why why = {.text = ""};
+    char app[PATH_MAX], path[PATH_MAX];
+    uint64_t began = clock_mono();
+    if (!image_app_path(config, app) ||
+        !image_cache_path(config, app, path, sizeof(path))) {
+        log_error("no image is made: a path is too long");
+        return IMAGE_AUTO_NONE;
+    }
+    enum err e = make_folder(config->image_cache, &why);
+    if (e == OK && is_current(&job, path))
+        return IMAGE_AUTO_SAME;
+    if (e == OK) {
+        e = make(&job, path, app, base, &made, &why);
+        if (e != OK)
+            log_warn("no image of %s can be made, its source is used: %s",
+                     config->app, why.text);
+        log_lines_of(buf_view(&made.warnings));
+        buf_free(&made.warnings);
+    } else {
+        log_error("no image is made: %s", why.text);
+    }
+    if (e != OK)
+        return IMAGE_AUTO_NONE;
+    log_notice("the image %s of %s was made: %llu bytes, in %llu ms", path,
+               config->app, (unsigned long long)made.bytes,
+               (unsigned long long)((clock_mono() - began) / NS_PER_MS));
+    return IMAGE_AUTO_NEW;
+}

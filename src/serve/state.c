@@ -1,0 +1,299 @@
+/*
+ * state.c - see state.h.
+ */
+#include "serve/state.h"
+
+#include "base/clock.h"
+#include "bind/host.h"
+#include "engine/image_build.h"
+#include "serve/app.h"
+#include "serve/handler.h"
+#include "serve/image_sources.h"
+#include "serve/image_trust.h"
+#include "serve/pool.h"
+#include "serve/scoreboard.h"
+#include "serve/state_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FROZEN_MAX (256u * 1024 * 1024) /* bytes of what freeze() gives */
+/* Beside the heap itself, what the file may take: source list, tables. */
+#define RESERVE_MORE (8u * 1024 * 1024)
+
+static struct state_form form_of(const struct state *s)
+{
+    const struct pool_config *c = s->config;
+    return (struct state_form){.compress = c->state_compress == STATE_ZSTD,
+                               .key = s->encrypted ? &s->key : NULL,
+                               .limit = c->state_limit};
+}
+
+enum err state_open(struct state *s, struct why *why)
+{
+    const struct pool_config *c = s->config;
+    enum err e = OK;
+    buf_init(&s->kept.failed, 512);
+    buf_init(&s->kept.frozen, FROZEN_MAX);
+    s->encrypted = c->state_key != NULL;
+    if (s->encrypted)
+        e = state_key_read(c->state_key, &s->key, why);
+    struct state_form form = form_of(s);
+    return e == OK ? state_file_prepare(&form, why) : e;
+}
+
+/* ---- from the file --------------------------------------------------------
+ */
+
+/* Is the code what it was? */
+static enum err same_code(const struct image *img, struct why *why)
+{
+    struct slice then;
+    enum err e = image_section(img, SECTION_SOURCES, &then, why);
+    return e == OK ? image_sources_unchanged(then, why) : e;
+}
+
+/* Can the heap in it go on here? */
+static enum err fits(const struct image *img, struct why *why)
+{
+    struct image_host host = image_host_here(natives);
+    if (img->kind != IMAGE_STATE)
+        return why_set(why, ERR_MISMATCH, "it is an image of kind %s",
+                       image_kind_name(img->kind));
+    enum err e = image_fits(img, &host, why);
+    if (e == OK && img->payload == NULL)
+        e = why_set(why, ERR_NOTFOUND, "it has no heap");
+    return e == OK ? same_code(img, why) : e;
+}
+
+static enum err read_file(struct state *s, struct why *why)
+{
+    const struct pool_config *c = s->config;
+    enum err e = state_file_read(s->in, c->state, s->encrypted ? &s->key : NULL,
+                                 c->state_limit, &s->bytes, &s->n, why);
+    if (e == OK)
+        e = image_open(s->bytes, s->n, NULL, &s->image, why);
+    if (e != OK)
+        s->image.bytes.n = 0; /* not to be looked into */
+    return e;
+}
+
+/* The heap cannot: what freeze() gave may, or the state is left aside. That
+ * it cannot be read now, for want of a key or of memory, is no such reason. */
+static void without_heap(struct state *s, enum err e, const struct why *why)
+{
+    struct slice frozen;
+    const struct pool_config *c = s->config;
+    bool other = e == ERR_MISMATCH || e == ERR_CORRUPT || e == ERR_NOTFOUND;
+    if (s->image.bytes.n > 0 &&
+        image_section(&s->image, SECTION_PORTABLE, &frozen, NULL) == OK &&
+        buf_slice(&s->kept.frozen, frozen) == OK) {
+        log_notice("the heap in %s cannot go on here, what freeze() gave does: "
+                   "%s",
+                   c->state, why->text);
+        s->thaws = true;
+    } else if (other && c->on_mismatch == MISMATCH_FRESH) {
+        log_warn("the state %s is not used and kept aside, the application "
+                 "starts afresh: %s",
+                 c->state, why->text);
+        if (s->slot != NULL)
+            atomic_store(&s->slot->kept.fresh, true);
+    } else {
+        s->refused = true;
+        why_set(&s->why, ERR_MISMATCH,
+                "the state %s cannot be used, and is kept: %.300s%s", c->state,
+                why->text,
+                other ? "; start without it by on_mismatch = fresh, or move it "
+                        "away"
+                      : "");
+    }
+}
+
+const struct image *state_find(void *state, const char *path,
+                               struct slice *sources)
+{
+    struct state *s = state;
+    struct why why = {.text = ""};
+    if (s->in >= 0) {
+        enum err e = read_file(s, &why);
+        close(s->in);
+        s->in = -1;
+        if (e == OK)
+            e = fits(&s->image, &why);
+        s->resumed = e == OK;
+        if (s->resumed)
+            return &s->image;
+        without_heap(s, e, &why);
+        if (s->refused)
+            return NULL;
+    }
+    return image_choose(&s->choice, path, sources);
+}
+
+enum err state_begin(struct state *s, struct handler *h, struct why *why)
+{
+    struct seat *seat;
+    enum err e = handler_load(h, s->config->app, &seat, why);
+    if (s->refused)
+        return why_set(why, ERR_MISMATCH, "%s", s->why.text);
+    if (e != OK)
+        return e;
+    if (s->resumed)
+        e = handler_state(h, seat, HOOK_RESUME, why);
+    else if (s->thaws)
+        e = handler_state(h, seat, HOOK_THAW, why);
+    pool_give(h->pool, seat);
+    if (e != OK && s->resumed) {
+        log_warn("%s", why->text);
+        e = OK; /* its state is there */
+    }
+    return e;
+}
+
+/* ---- to the file ----------------------------------------------------------
+ */
+
+/* The first of what stands in the way; the others are logged. */
+static enum err refuse(const struct seat *seat, struct why *why)
+{
+    struct buf lines;
+    bool first = true;
+    buf_init(&lines, 16 * 1024);
+    realm_unkept(seat->realm, &seat->host.resources, true, &lines);
+    for (struct slice all = buf_view(&lines); all.n > 0;) {
+        size_t end = slice_find(all, '\n');
+        if (first)
+            why_set(why, ERR_SCRIPT, "%.*s", (int)end, all.p);
+        else
+            log_warn("%.*s", (int)end, all.p);
+        first = false;
+        all = slice_from(all, end + 1);
+    }
+    buf_free(&lines);
+    return ERR_SCRIPT;
+}
+
+/* A full disk is found out while there is still a heap to go on with. */
+static enum err reserve(const struct state *s, const struct seat *seat,
+                        struct why *why)
+{
+    struct engine_use use;
+    engine_use(seat->engine, &use);
+    uint64_t most = use.heap_used + use.buffers + RESERVE_MORE;
+    if (s->config->state_limit != 0 &&
+        use.heap_used + use.buffers > s->config->state_limit)
+        return why_set(why, ERR_SCRIPT,
+                       "the state is about %zu bytes, over state_limit",
+                       use.heap_used + use.buffers);
+    int failed = posix_fallocate(s->out, 0, (off_t)most);
+    if (failed == 0 && ftruncate(s->out, 0) == 0)
+        return OK;
+    return why_set(why, ERR_SCRIPT,
+                   "there is no room for %llu bytes beside %s: %s",
+                   (unsigned long long)most, s->config->state,
+                   strerror(failed != 0 ? failed : errno));
+}
+
+/* The files of the application, from wherever it came. */
+static enum err describe(const struct state *s, const struct handler *h,
+                         const struct seat *seat, struct buf *out,
+                         struct why *why)
+{
+    const struct image *from = pool_image(h->pool);
+    struct slice same;
+    if (from == s->api)
+        return app_sources(seat_app(seat), realm_is_classic(seat->realm), out,
+                           why);
+    enum err e = image_section(from, SECTION_SOURCES, &same, why);
+    return e == OK ? buf_slice(out, same) : e;
+}
+
+/* heap: of no bytes where only what freeze() gave is written. */
+static enum err put(struct state *s, struct seat *seat, struct slice heap,
+                    struct slice sources, uint64_t *written, struct why *why)
+{
+    const struct host *host = &seat->host;
+    struct state_form form = form_of(s);
+    uint64_t now = clock_mono();
+    struct image_part all[] = {
+        {.section = SECTION_SNAPSHOT, .bytes = heap},
+        {.section = SECTION_SOURCES, .bytes = sources},
+        {.section = SECTION_PORTABLE, .bytes = buf_view(&s->kept.frozen)}};
+    struct image_part *parts = heap.n > 0 ? all : all + 1;
+    size_t count = (heap.n > 0 ? 2u : 1u) + (s->kept.frozen.n > 0 ? 1u : 0u);
+    struct image_plan plan = {.kind = IMAGE_STATE,
+                              .host = image_host_here(natives),
+                              .base = s->resumed ? s->image.id : s->api->id,
+                              .clock = now - host->origin,
+                              .wake = host->wake > now ? host->wake - now
+                                                       : host->wake != 0,
+                              .parts = parts,
+                              .count = count};
+    return state_file_write_image(s->out, s->config->state, &plan, &form,
+                                  written, why);
+}
+
+/* ERR_SCRIPT: it cannot be, and JavaScript can go on. */
+static enum err take_heap(struct seat *seat, void **heap, size_t *n,
+                          struct why *why)
+{
+    struct reskind_count kind;
+    if (restab_kinds(&seat->host.resources, &kind, 1) > 0) {
+        why_set(why, ERR_SCRIPT, "the application holds a %s", kind.kind->name);
+        return refuse(seat, why);
+    }
+    enum err e = realm_write(seat->realm, heap, n, why);
+    return e == OK ? OK : refuse(seat, why);
+}
+
+static enum err write_heap(struct state *s, struct handler *h,
+                           struct seat *seat, uint64_t *written,
+                           struct why *why)
+{
+    struct buf sources;
+    void *heap = NULL;
+    size_t n = 0;
+    buf_init(&sources, IMAGE_SOURCES_MAX);
+    enum err e = describe(s, h, seat, &sources, why);
+    if (e != OK)
+        e = ERR_SCRIPT; /* nothing is lost */
+    if (e == OK)
+        e = reserve(s, seat, why);
+    if (e == OK)
+        e = take_heap(seat, &heap, &n, why);
+    if (e == ERR_SCRIPT && s->kept.frozen.n > 0) {
+        log_warn("the heap cannot be kept, only what freeze() gave is: %s",
+                 why->text);
+        e = OK;
+    }
+    if (e == OK && put(s, seat, (struct slice){heap, n}, buf_view(&sources),
+                       written, why) != OK)
+        e = n > 0 ? ERR_FAIL : ERR_SCRIPT;
+    buf_free(&sources);
+    free(heap);
+    return e;
+}
+
+enum err state_write(struct state *s, struct handler *h, uint64_t *written,
+                     struct why *why)
+{
+    struct seat *seat;
+    struct why other;
+    if (handler_load(h, s->config->app, &seat, why) != OK)
+        return ERR_FAIL;
+    buf_clear(&s->kept.frozen);
+    enum err e = handler_state(h, seat, HOOK_PAUSE, why);
+    if (e == OK)
+        e = write_heap(s, h, seat, written, why);
+    else
+        e = ERR_SCRIPT;
+    if (e != ERR_SCRIPT)
+        return e;
+    if (handler_state(h, seat, HOOK_RESUME, &other) != OK)
+        log_warn("%s", other.text);
+    pool_give(h->pool, seat);
+    return e;
+}
