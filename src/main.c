@@ -385,7 +385,7 @@ static const struct command {
     {"dev", "n", true, run_dev, "dev FILE [--port N]"},
     {"check", "ck", false, run_check, "check [-c FILE] [--keys]"},
     {"image", "", false, NULL,
-     "image build | inspect | verify | diff | keygen | sign ..."},
+     "image build | inspect | verify | diff | keygen | sign | recode ..."},
     {"--version", "", false, run_version, "--version"},
     {"--help", "", false, run_help, "--help"},
 };

@@ -261,7 +261,7 @@ enum err engine_new(const struct image *image,
     e->creator = nullptr;
     e->loaded = image->kind != IMAGE_API && e->blob.data != nullptr;
     if (mode == ENGINE_BUILD)
-        snapshot_begin(e, params);
+        snapshot_begin(e, params, limits->heap);
     else
         v8::Isolate::Initialize(e->isolate, params);
     e->isolate->SetMicrotasksPolicy(v8::MicrotasksPolicy::kExplicit);
@@ -286,7 +286,10 @@ void engine_free(struct engine *e)
     e->scripts.clear(); /* before the heap they are in */
     e->isolate->RemoveNearHeapLimitCallback(near_heap_limit, 0);
     v8::platform::NotifyIsolateShutdown(platform.get(), e->isolate);
-    e->isolate->Dispose();
+    if (e->creator != nullptr)
+        delete e->creator; /* and its isolate */
+    else
+        e->isolate->Dispose();
     delete e->buffers;
     delete e;
 }

@@ -140,7 +140,8 @@ void engine_pump(struct engine *e);
 
 /* engine_v8_snapshot.cc */
 /* Makes the isolate one that can be written. */
-void snapshot_begin(struct engine *e, const v8::Isolate::CreateParams &params);
+void snapshot_begin(struct engine *e, const v8::Isolate::CreateParams &params,
+                    size_t heap);
 /* What V8 leaves out of such isolates and adds to others. */
 void snapshot_complete(struct realm *r, v8::Local<v8::Context> context);
 

@@ -51,11 +51,19 @@ static size_t handle_size(v8::Isolate *isolate)
     return handles_used(isolate) - before;
 }
 
-void snapshot_begin(struct engine *e, const v8::Isolate::CreateParams &params)
+void snapshot_begin(struct engine *e, const v8::Isolate::CreateParams &params,
+                    size_t heap)
 {
 #if V8_MAJOR_VERSION >= 12
+    (void)heap; /* is in params */
     e->creator = new v8::SnapshotCreator(e->isolate, params);
 #else
+    /* It takes no limits but by a flag, and no allocator: there is no limit
+     * of ArrayBuffers here. */
+    char limit[48];
+    snprintf(limit, sizeof limit, "--max-heap-size=%zu", heap >> 20);
+    if (heap != 0)
+        v8::V8::SetFlagsFromString(limit);
     e->creator =
         new v8::SnapshotCreator(e->isolate, params.external_references,
                                 e->blob.data != nullptr ? &e->blob : nullptr);

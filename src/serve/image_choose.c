@@ -90,8 +90,13 @@ void image_find(const struct pool_config *c, const char *app,
                       strerror(errno));
         return;
     }
-    if (beside(app, out->path) && open_place(out))
-        return;
+    if (beside(app, out->path)) {
+        if (open_place(out))
+            return;
+        if (errno != ENOENT && errno != ENOTDIR)
+            log_warn("the source is used, not the image: %s: %s", out->path,
+                     strerror(errno));
+    }
     if (is_word(c, "auto") &&
         image_cache_path(c, app, out->path, sizeof(out->path)))
         open_place(out);
@@ -125,9 +130,8 @@ static enum err check_owner(const struct image_place *at, struct why *why)
     return OK;
 }
 
-/* Is it of that application? */
-static enum err check_app(const struct image *img, const char *path,
-                          const char *app, struct why *why)
+enum err image_of_app(const struct image *img, const char *path,
+                      const char *app, struct why *why)
 {
     struct slice text;
     struct image_sources s;
@@ -163,7 +167,7 @@ enum err image_take(struct image_place *at, const struct pool_config *c,
     if (c->image_key != NULL)
         e = image_trust_require(img, c->image_key, why);
     if (e == OK)
-        e = check_app(img, at->path, app, why);
+        e = image_of_app(img, at->path, app, why);
     if (e != OK)
         image_close(img);
     return e;

@@ -38,6 +38,11 @@ enum err image_take(struct image_place *at, const struct pool_config *c,
                     const char *app, enum image_hold hold, struct image *img,
                     struct why *why);
 
+/* Is img, read from path, an image of the application at app? If not,
+ * ERR_MISMATCH and a sentence. */
+enum err image_of_app(const struct image *img, const char *path,
+                      const char *app, struct why *why);
+
 /*
  * For pool_setup.find: the image taken, or NULL, and then the log says why.
  * A given one is used whatever became of its sources.

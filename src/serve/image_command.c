@@ -11,6 +11,7 @@
 #include "serve/image_make.h"
 #include "serve/image_show.h"
 #include "serve/image_trust.h"
+#include "serve/state_recode.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -40,10 +41,10 @@ bool image_path(char *path, size_t n)
 struct asked {
     const char *file[2];
     size_t count;
-    const char *out, *root, *from, *key, *require;
+    const char *out, *root, *from, *key, *new_key, *require;
     const char *warm[WARM_MAX];
     size_t warm_count;
-    bool api, bundle, json;
+    bool api, bundle, json, zstd;
     image_api_fn *base;
 };
 
@@ -368,6 +369,32 @@ static int sign(const struct asked *a)
     return say(&text, EX_OK);
 }
 
+/* ---- recode ------------------------------------------------------------- */
+
+static int recode(const struct asked *a)
+{
+    struct why why = {.text = ""};
+    struct buf text;
+    uint64_t bytes = 0;
+    enum err e =
+        state_recode(a->file[0], a->key, a->new_key, a->zstd, &bytes, &why);
+    if (e != OK)
+        return failed(a, e, &why, (struct slice){NULL, 0});
+    buf_init(&text, IMAGE_SHOW_MAX);
+    struct json j = {.out = &text};
+    if (a->json) {
+        json_begin(&j, NULL, '{');
+        json_string(&j, "file", a->file[0]);
+        json_number(&j, "bytes", bytes);
+        json_end(&j, '}');
+        buf_putc(&text, '\n');
+    } else {
+        buf_printf(&text, "%s: %llu bytes\n", a->file[0],
+                   (unsigned long long)bytes);
+    }
+    return say(&text, EX_OK);
+}
+
 /* ---- the command line --------------------------------------------------- */
 
 static const struct verb {
@@ -387,6 +414,8 @@ static const struct verb {
     {"diff", "kj", 2, diff, "diff FILE FILE [--key FILE] [--json]"},
     {"keygen", "j", 1, keygen, "keygen NAME [--json]"},
     {"sign", "kj", 1, sign, "sign FILE --key FILE [--json]"},
+    {"recode", "kjnz", 1, recode,
+     "recode FILE [--key FILE] [--new-key FILE] [--zstd] [--json]"},
 };
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
@@ -395,11 +424,12 @@ static const struct option {
     char letter;
     bool value;
 } options[] = {
-    {"--api", 'a', false}, {"--bundle", 'b', false},
-    {"--from", 'f', true}, {"--json", 'j', false},
-    {"--key", 'k', true},  {"--require-signature", 's', true},
-    {"--root", 'r', true}, {"--warm", 'w', true},
-    {"-o", 'o', true},
+    {"--api", 'a', false},  {"--bundle", 'b', false},
+    {"--from", 'f', true},  {"--json", 'j', false},
+    {"--key", 'k', true},   {"--require-signature", 's', true},
+    {"--root", 'r', true},  {"--warm", 'w', true},
+    {"-o", 'o', true},      {"--new-key", 'n', true},
+    {"--zstd", 'z', false},
 };
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
 
@@ -430,6 +460,9 @@ static bool set(struct asked *a, char letter, const char *value)
     case 'k':
         a->key = value;
         break;
+    case 'n':
+        a->new_key = value;
+        break;
     case 'o':
         a->out = value;
         break;
@@ -438,6 +471,9 @@ static bool set(struct asked *a, char letter, const char *value)
         break;
     case 's':
         a->require = value;
+        break;
+    case 'z':
+        a->zstd = true;
         break;
     case 'w':
         if (a->warm_count == WARM_MAX)

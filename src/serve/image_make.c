@@ -11,6 +11,7 @@
 #include "serve/app.h"
 #include "serve/handler.h"
 #include "serve/image_bundle.h"
+#include "serve/image_choose.h"
 #include "serve/image_sources.h"
 #include "serve/image_trust.h"
 #include "serve/pool.h"
@@ -72,6 +73,7 @@ static void bench_open(struct bench *b, const struct make *m,
         .mode = mode, .tables = natives, .fatal = fatal};
     const struct pool_setup pool = {.config = &m->config,
                                     .image = m->order->base,
+                                    .bundle = m->bundled ? &m->bundle : NULL,
                                     .find = evaluated,
                                     .arg = b,
                                     .drew =
@@ -264,11 +266,14 @@ static enum err build(void *arg, struct why *why)
     enum err e = prepare(m, why);
     if (e == OK && o->from != NULL)
         e = image_open_file(o->from, IMAGE_COPY, &host, &b.image, why);
+    if (e == OK && o->from != NULL)
+        e = image_of_app(&b.image, o->from, m->app, why);
     if (e != OK)
         return e;
     bench_open(&b, m, ENGINE_BUILD);
     e = warm(&b, m, why);
-    if (e == OK && !engine_keeps_modules() && !realm_is_classic(b.seat->realm))
+    if (e == OK && o->from == NULL && !engine_keeps_modules() &&
+        !realm_is_classic(b.seat->realm))
         return ERR_ORDER; /* bundled first, it can be */
     return e == OK ? write_out(m, &b, why) : e;
 }

@@ -48,16 +48,28 @@ enum err state_open(struct state *s, struct why *why)
 /* ---- from the file --------------------------------------------------------
  */
 
-/* Is the code what it was? */
-static enum err same_code(const struct image *img, struct why *why)
+/* Is it of this application, and the code what it was? */
+static enum err same_code(const struct image *img, const char *path,
+                          struct why *why)
 {
+    struct image_sources s;
+    struct image_source first;
     struct slice then;
+    char real[PATH_MAX];
+    const char *app = realpath(path, real) != NULL ? real : path;
     enum err e = image_section(img, SECTION_SOURCES, &then, why);
+    if (e == OK)
+        e = image_sources_open(&s, then, NULL, why);
+    if (e == OK)
+        e = image_sources_next(&s, &first, why);
+    if (e == OK && strcmp(first.path, app) != 0)
+        e = why_set(why, ERR_MISMATCH, "it is of %.200s, and not of %.200s",
+                    first.path, app);
     return e == OK ? image_sources_unchanged(then, why) : e;
 }
 
 /* Can the heap in it go on here? */
-static enum err fits(const struct image *img, struct why *why)
+static enum err fits(const struct image *img, const char *path, struct why *why)
 {
     struct image_host host = image_host_here(natives);
     if (img->kind != IMAGE_STATE)
@@ -66,7 +78,7 @@ static enum err fits(const struct image *img, struct why *why)
     enum err e = image_fits(img, &host, why);
     if (e == OK && img->payload == NULL)
         e = why_set(why, ERR_NOTFOUND, "it has no heap");
-    return e == OK ? same_code(img, why) : e;
+    return e == OK ? same_code(img, path, why) : e;
 }
 
 static enum err read_file(struct state *s, struct why *why)
@@ -122,7 +134,7 @@ const struct image *state_find(void *state, const char *path,
         close(s->in);
         s->in = -1;
         if (e == OK)
-            e = fits(&s->image, &why);
+            e = fits(&s->image, path, &why);
         s->resumed = e == OK;
         if (s->resumed)
             return &s->image;
