@@ -156,6 +156,7 @@ enum err image_take(struct image_place *at, const struct pool_config *c,
                     struct why *why)
 {
     struct image_host host = image_host_here(natives);
+    struct why inner = {.text = ""};
     enum err e = OK;
     if (c->image_key == NULL && !at->given)
         e = check_owner(at, why);
@@ -165,8 +166,10 @@ enum err image_take(struct image_place *at, const struct pool_config *c,
     if (e != OK)
         return e;
     if (c->image_key != NULL)
-        e = image_trust_require(img, c->image_key, why);
-    if (e == OK)
+        e = image_trust_require(img, c->image_key, &inner);
+    if (e != OK)
+        why_set(why, e, "%s: %s", at->path, inner.text);
+    else
         e = image_of_app(img, at->path, app, why);
     if (e != OK)
         image_close(img);

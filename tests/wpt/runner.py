@@ -31,6 +31,14 @@ fetch_max_bytes = 1g
 """
 
 
+# Then the log says when no image is used.
+TELLING = """\
+[global]
+log_level = info
+"""
+UNUSED = "the source is used"
+
+
 @dataclass
 class Result:
     """What came of a test. status: one of STATUS, CRASH or HANG."""
@@ -54,8 +62,13 @@ def describe(snapcgi):
 
 
 class Runner:
-    def __init__(self, snapcgi, checkout, site, folder, timeout):
-        """folder: for applications; timeout: seconds for a short test."""
+    def __init__(self, snapcgi, checkout, site, folder, timeout, images=0):
+        """folder: for applications; timeout: seconds for a short test.
+
+        images: 0 to run them from source, 1 from an image, 2 from an image of
+        an image.
+        """
+        self.images = images
         self.snapcgi = os.path.abspath(snapcgi)
         self.checkout = checkout
         self.site = site
@@ -65,7 +78,7 @@ class Runner:
         self.harness = checkout.text(HARNESS, site.config)
         self.template = _read(os.path.join(os.path.dirname(__file__),
                                            "application.js"))
-        _write(self.config, CONFIG.format(
+        _write(self.config, TELLING * (images > 0) + CONFIG.format(
             root=folder, seconds=int(timeout * LONG) + GRACE))
 
     def run(self, test):
@@ -89,6 +102,8 @@ class Runner:
             result.status, result.message = "CRASH", "left a process behind"
         result.seconds = time.monotonic() - start
         result.log = log.decode("utf-8", "replace")
+        if self.images and UNUSED in result.log:
+            result.status, result.message = "ERROR", "no image was used"
         return result
 
     def read_reply(self, test, returncode, out):
@@ -130,6 +145,19 @@ class Runner:
                + "\n;\n".join(texts)}
         _write(self.application(test),
                f"const wpt = {json.dumps(wpt)};\n{self.template}")
+        self.make_images(test)
+
+    def make_images(self, test):
+        application = self.application(test)
+        image = application.removesuffix(".js") + ".img"
+        for i in range(self.images):
+            made = subprocess.run(
+                [self.snapcgi, "image", "build", "-o", f"{image}.new"]
+                + (["--from", image] if i else []) + [application],
+                capture_output=True, text=True, check=False)
+            if made.returncode:
+                raise OSError(made.stderr)
+            os.replace(f"{image}.new", image)
 
     def environment(self, test):
         """A web server's variables for a GET."""
