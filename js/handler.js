@@ -18,7 +18,7 @@ const { isUnusable } = use("body");
 const { isRequest, serve } = use("request");
 const { isResponse, responseState } = use("response");
 
-const { apply } = Reflect;
+const { apply, defineProperty, deleteProperty } = Reflect;
 const { then } = Promise.prototype;
 const resolved = Promise.resolve.bind(Promise);
 const LEVEL_ERROR = 4;
@@ -310,6 +310,19 @@ function onRequest(rid) {
             (e) => exchange.fail(e)]);
 }
 
+// An image has none of what V8 adds to a context: js/absent.js.
+let taken;
+
+function putBack({ changes }) {
+    for (let i = 0; i < changes.length; i += 3) {
+        const object = changes[i], key = changes[i + 1], had = changes[i + 2];
+        if (had === undefined)
+            deleteProperty(object, key);
+        else
+            defineProperty(object, key, had);
+    }
+}
+
 const ofRid = (rid) => current !== undefined && current.rid === rid
     ? current : undefined;
 
@@ -353,11 +366,22 @@ const hooks = {
     },
     pause: () => native.use("state").pause(),
     resume: () => native.use("state").resume(),
-    thaw: () => native.use("state").thaw()
+    thaw: () => native.use("state").thaw(),
+    absent(what) {
+        if (what === 0) {
+            taken = native.use("absent").take();
+            native.forget("absent");
+            return;
+        }
+        if (what > 1)
+            native.use("absent").install(what, taken);
+        if (taken !== undefined)
+            putBack(taken);
+    }
 };
 native.setHooks([hooks.app, hooks.request, hooks.timers, hooks.readable,
     hooks.writable, hooks.abort, hooks.end, hooks.rejected, hooks.handled,
     hooks.fetch, hooks.wasm, hooks.watch, hooks.keep, hooks.pause, hooks.resume,
-    hooks.thaw]);
+    hooks.thaw, hooks.absent]);
 
 return { application: () => exported };

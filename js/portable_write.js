@@ -30,7 +30,9 @@ const unboxed = [Number, String, Boolean, BigInt]
     .map((C) => uncurry(C.prototype.valueOf));
 const hex = uncurry(BigInt.prototype.toString);
 const tagOf = uncurry(Object.prototype.toString);
-const { getPrototypeOf, hasOwn } = Object;
+const { getPrototypeOf } = Object;
+// Object.hasOwn is not there where V8 10.2 keeps a state.
+const hasOwn = uncurry(Object.prototype.hasOwnProperty);
 const tooLarge = () => new RangeError("A frozen value has at most 4 GB");
 
 /* ---- where a value is, for people ---------------------------------------- */

@@ -4,6 +4,7 @@
 #include "base/config_parts.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 /* What the checks share. */
 struct check {
@@ -114,6 +115,28 @@ static bool belongs_to(const char *name, const char *state)
     return name[n] == '.' && digits > 0 && name[n + 1 + digits] == '\0';
 }
 
+/* However the two paths are written; paths here are absolute. */
+static bool same_folder(const char *a, size_t a_n, const char *b, size_t b_n)
+{
+    char x[CONFIG_STATE_PATH + 1], y[CONFIG_STATE_PATH + 1];
+    struct stat of_x, of_y;
+    if (a_n >= sizeof(x) || b_n >= sizeof(y))
+        return false; /* is refused for that */
+    snprintf(x, sizeof(x), "%.*s", (int)a_n, a);
+    snprintf(y, sizeof(y), "%.*s", (int)b_n, b);
+    if (strcmp(x, y) == 0)
+        return true;
+    return stat(x, &of_x) == 0 && stat(y, &of_y) == 0 &&
+           of_x.st_dev == of_y.st_dev && of_x.st_ino == of_y.st_ino;
+}
+
+static bool clash(const char *a, const char *b)
+{
+    const char *x = strrchr(a, '/') + 1, *y = strrchr(b, '/') + 1;
+    return (belongs_to(x, y) || belongs_to(y, x)) &&
+           same_folder(a, (size_t)(x - a), b, (size_t)(y - b));
+}
+
 static void check_state(const struct check *c, const struct config_section *s)
 {
     const struct pool_config *p = s->base;
@@ -133,9 +156,7 @@ static void check_state(const struct check *c, const struct config_section *s)
     settle_state(c, s);
     for (const struct config_section *o = c->all; o != s; o = o->next) {
         const struct pool_config *other = o->base;
-        if (is_pool(o) && other->state != NULL &&
-            (belongs_to(p->state, other->state) ||
-             belongs_to(other->state, p->state)))
+        if (is_pool(o) && other->state != NULL && clash(p->state, other->state))
             mistake(c, line,
                     "pool %s of line %d keeps its state there, too: give each "
                     "a file of its own",

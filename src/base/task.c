@@ -82,6 +82,8 @@ static enum err hear(int fd, uint64_t until, struct buf *said,
         }
         if (said != NULL)
             buf_printf(said, "%s\n", r.why.text);
+        if (until != 0 && clock_mono() >= until)
+            return ERR_TIMEOUT;
     }
 }
 
@@ -123,8 +125,9 @@ enum err task_run(task_fn *fn, void *arg, uint64_t timeout, struct buf *said,
     uint64_t until = timeout != 0 ? clock_mono() + timeout : 0;
     enum err e = hear(ends[0], until, said, &answer);
     close(ends[0]);
-    if (e != OK)
-        kill(pid, e == ERR_TIMEOUT ? SIGKILL : 0);
+    /* One that has closed the pipe may live on. */
+    if (e != OK && waitpid(pid, &status, WNOHANG) == 0)
+        kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     if (e != OK)

@@ -33,13 +33,19 @@ static void state_done(struct call *c)
     struct kept *kept = kept_of(c);
     if (kept == NULL)
         return;
+    struct slice why = arg_utf8(c, 0);
     kept->done = true;
-    buf_slice(&kept->failed, arg_utf8(c, 0));
+    kept->well = why.n == 0;
+    if (why.n > KEPT_FAILED_MAX)
+        why.n = KEPT_FAILED_MAX;
+    buf_slice(&kept->failed, why);
     if (arg_is_undefined(c, 1))
         return;
     buf_clear(&kept->frozen);
-    if (buf_slice(&kept->frozen, arg_bytes(c, 1)) != OK)
+    if (buf_slice(&kept->frozen, arg_bytes(c, 1)) != OK) {
+        kept->well = false;
         buf_puts(&kept->failed, "what freeze() gave is too large");
+    }
 }
 
 static void state_frozen(struct call *c)

@@ -8,12 +8,15 @@
 
 #include <stdbool.h>
 
+#define KEPT_FAILED_MAX 512 /* bytes of a sentence */
+
 /* Of a realm whose state is kept; serve/ owns it. */
 struct kept {
     bool wanted; /* ctx.state.save() was called; who obeys clears it */
     /* Cleared before HOOK_PAUSE, HOOK_RESUME and HOOK_THAW: is it over? */
     bool done;
-    struct buf failed; /* why it came to nothing, "" when it went well */
+    bool well;         /* and did it come to something? */
+    struct buf failed; /* if not, why */
     struct buf frozen; /* what freeze() gave, or what thaw() is to get */
 };
 

@@ -92,7 +92,7 @@ static const char common_flags[] = "--harmony-import-assertions";
 static const char common_flags[] = "";
 #endif
 
-static const char *mode_flags(void)
+static const char *mode_flags(bool seeded)
 {
     switch (mode) {
     case ENGINE_ONESHOT:
@@ -101,7 +101,9 @@ static const char *mode_flags(void)
     case ENGINE_RESIDENT:
         return "--rehash-snapshot";
     case ENGINE_BUILD:
-        return "--single-threaded --rehash-snapshot --no-flush-bytecode";
+        return seeded
+                   ? "--single-threaded --no-flush-bytecode"
+                   : "--single-threaded --no-flush-bytecode --rehash-snapshot";
     }
     return "";
 }
@@ -114,7 +116,7 @@ void engine_start(const struct engine_setup *setup)
     fatal_words = setup->fatal;
     std::set_new_handler(no_memory);
     v8::V8::SetEntropySource(entropy);
-    v8::V8::SetFlagsFromString(mode_flags());
+    v8::V8::SetFlagsFromString(mode_flags(setup->seeded));
     v8::V8::SetFlagsFromString(common_flags);
     platform = mode == ENGINE_RESIDENT
                    ? v8::platform::NewDefaultPlatform(1)
@@ -260,6 +262,7 @@ enum err engine_new(const struct image *image,
     e->isolate = v8::Isolate::Allocate();
     e->creator = nullptr;
     e->loaded = image->kind != IMAGE_API && e->blob.data != nullptr;
+    e->keeps_code = mode == ENGINE_RESIDENT && !e->loaded;
     if (mode == ENGINE_BUILD)
         snapshot_begin(e, params, limits->heap);
     else
@@ -283,6 +286,7 @@ void engine_free(struct engine *e)
         return;
     while (!e->realms.empty())
         realm_free(e->realms.back());
+    e->units.clear();
     e->scripts.clear(); /* before the heap they are in */
     e->isolate->RemoveNearHeapLimitCallback(near_heap_limit, 0);
     v8::platform::NotifyIsolateShutdown(platform.get(), e->isolate);
@@ -326,13 +330,15 @@ uint32_t engine_hash(struct engine *e, struct slice s)
     return static_cast<uint32_t>(string->GetIdentityHash());
 }
 
-void engine_pump(struct engine *e)
+bool engine_pump(struct engine *e)
 {
+    bool any = false;
     /* A task ends with the finalizer that was ended, and the next finalizer
      * is another task. */
     while (engine_stopped(e) == STOP_NONE &&
-           v8::platform::PumpMessageLoop(platform.get(), e->isolate)) {
-    }
+           v8::platform::PumpMessageLoop(platform.get(), e->isolate))
+        any = true;
+    return any;
 }
 
 bool engine_busy(const struct engine *e)

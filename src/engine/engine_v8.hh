@@ -17,7 +17,7 @@ extern "C" {
 }
 
 /* Slots of a context's embedder data; 0 is the inspector's by custom. */
-enum { SLOT_REALM = 1, SLOT_HOOKS = 2, SLOT_FILES = 3, SLOT_ERROR = 4 };
+enum { SLOT_REALM = 1, SLOT_HOOKS = 2, SLOT_FILES = 3 };
 
 /* The files of js/ compiled, by index; empty until one is. */
 typedef std::vector<v8::Global<v8::UnboundScript>> Scripts;
@@ -45,6 +45,23 @@ class Buffers : public v8::ArrayBuffer::Allocator
     std::atomic<size_t> used_{0};
 };
 
+/* A text of an application, for all engines; engine_v8_code.cc. */
+struct code {
+    std::string path;
+    std::string text;
+    bool script = false;       /* it can be compiled as one, and then is */
+    std::vector<uint8_t> data; /* V8's code cache of it, or empty */
+    unsigned asked = 0;        /* how often engine_keep_code() met it */
+};
+
+/* What one engine has compiled of a text, for its realms. */
+struct unit {
+    std::shared_ptr<code> of;
+    v8::Global<v8::String> words;
+    v8::Global<v8::UnboundModuleScript> module;
+    v8::Global<v8::UnboundScript> script;
+};
+
 struct engine {
     v8::Isolate *isolate;
     Buffers *buffers;
@@ -54,6 +71,8 @@ struct engine {
     std::atomic<engine_stack_fn *> stack_fn{nullptr};
     std::vector<struct realm *> realms;
     Scripts scripts;              /* of lazy files */
+    std::vector<unit> units;      /* of applications */
+    bool keeps_code;              /* there are more realms to come */
     bool loaded;                  /* the image has an application */
     v8::SnapshotCreator *creator; /* with ENGINE_BUILD, else nullptr */
     size_t handles;               /* bytes of V8's own global handles */
@@ -135,8 +154,8 @@ struct Entered {
 };
 
 /* engine_v8.cc */
-/* Runs what V8 itself has to do on this thread. */
-void engine_pump(struct engine *e);
+/* Runs what V8 itself has to do on this thread; false: there was nothing. */
+bool engine_pump(struct engine *e);
 
 /* engine_v8_snapshot.cc */
 /* Makes the isolate one that can be written. */
@@ -168,6 +187,10 @@ void uncaught(v8::Local<v8::Message> message, v8::Local<v8::Value> data);
 /* A string's bytes as UTF-8, for a message; "" when there are none. */
 std::string utf8(v8::Isolate *isolate, v8::Local<v8::Value> v);
 
+/* engine_v8_heap.cc */
+/* Makes harmless what V8 would write so that a restored heap is broken. */
+void heap_mend(struct realm *r);
+
 /* engine_v8_call.cc */
 void trampoline(const v8::FunctionCallbackInfo<v8::Value> &info);
 void natives_flatten(const struct native *const *tables);
@@ -190,6 +213,18 @@ extern const intptr_t modules_references[];
 enum err modules_check(struct realm *r, struct why *why);
 /* They become data of the context; the map is empty then. */
 void modules_keep(struct realm *r, v8::Local<v8::Context> context);
+
+v8::MaybeLocal<v8::String> source_string(v8::Isolate *isolate,
+                                         const struct source &s);
+
+/* engine_v8_code.cc */
+/* They throw; the context is the one entered. */
+v8::MaybeLocal<v8::Module> code_module(struct engine *e,
+                                       const struct source &s);
+v8::MaybeLocal<v8::Script> code_script(struct engine *e,
+                                       const struct source &s);
+/* Was that text compiled as a script before? */
+bool code_is_script(struct engine *e, const struct source &s);
 
 /* engine_v8_value.cc: natives that look into values; first table of all. */
 extern const struct native value_natives[];

@@ -269,7 +269,7 @@ void Census::write(struct buf *json)
 enum err realm_census(struct realm *r, struct buf *json, struct why *why)
 {
     Entered in(r);
-    if (graph_fits(r->engine->isolate))
+    if (graph_fits(r->engine->isolate, graph_heap_census))
         Census(r).write(json);
     else
         buf_puts(json, "{\"objects\":[],\"holders\":[],\"total\":null}");

@@ -23,11 +23,11 @@ static std::string words(v8::Isolate *isolate, v8::Local<v8::Value> v)
                : std::string();
 }
 
-bool graph_fits(v8::Isolate *isolate)
+bool graph_fits(v8::Isolate *isolate, size_t max)
 {
     v8::HeapStatistics heap;
     isolate->GetHeapStatistics(&heap);
-    return heap.used_heap_size() <= graph_heap_max;
+    return heap.used_heap_size() <= max;
 }
 
 Graph::Graph(v8::Isolate *isolate) : isolate_(isolate)

@@ -21,10 +21,12 @@ static const Node NO_NODE = UINT32_MAX;
 
 /*
  * Of a larger heap no graph is made: it takes up to 1 KB of memory for an
- * object, most of it the profiler's.
+ * object, most of it the profiler's, and seconds for a million of them. A
+ * census is worth less of that than an answer to why something fails.
  */
-static const size_t graph_heap_max = size_t{256} << 20; /* bytes */
-bool graph_fits(v8::Isolate *isolate);
+static const size_t graph_heap_census = size_t{32} << 20; /* bytes */
+static const size_t graph_heap_max = size_t{128} << 20;
+bool graph_fits(v8::Isolate *isolate, size_t max);
 
 class Graph
 {

@@ -246,7 +246,9 @@ void Unkept::in_c()
                 continue;
             what = res.what;
             todo = res.advice != nullptr ? res.advice : todo;
-            for (Node o = 0; o < g_.count() && left > 0; o++) {
+            /* Each costs a walk: past what is shown they are counted. */
+            for (Node o = 0; o < g_.count() && left > 0 && count_ < lines_max;
+                 o++) {
                 if (!g_.is(o, Graph::NodeType::kObject, res.object) ||
                     !has_number(o, kind))
                     continue;
@@ -254,8 +256,9 @@ void Unkept::in_c()
                 left--;
             }
         }
-        for (; left > 0; left--)
+        for (; left > 0 && count_ < lines_max; left--)
             say(what, NO_NODE, todo, true);
+        count_ += left;
     }
 }
 
@@ -270,11 +273,39 @@ size_t Unkept::all()
     return count_;
 }
 
+/*
+ * V8 before 12 writes an address of this process for each ArrayBuffer without
+ * bytes, and the collector of the next one follows it. A detached one has none
+ * of these, and is as empty.
+ */
+void heap_mend(struct realm *r)
+{
+#if V8_MAJOR_VERSION < 12
+    v8::Isolate *isolate = r->engine->isolate;
+    if (!graph_fits(isolate, graph_heap_max))
+        return;
+    Graph g(isolate);
+    for (Node n = 0; n < g.count(); n++) {
+        v8::HandleScope handles(isolate);
+        v8::Local<v8::Value> v;
+        if (g.is(n, Graph::NodeType::kObject, "ArrayBuffer"))
+            v = g.value(n);
+        if (v.IsEmpty() || !v->IsArrayBuffer())
+            continue;
+        v8::Local<v8::ArrayBuffer> buffer = v.As<v8::ArrayBuffer>();
+        if (buffer->ByteLength() == 0 && buffer->IsDetachable())
+            buffer->Detach();
+    }
+#else
+    (void)r;
+#endif
+}
+
 size_t realm_unkept(struct realm *r, const struct restab *held, bool serving,
                     struct buf *out)
 {
     Entered in(r);
-    if (!graph_fits(r->engine->isolate))
+    if (!graph_fits(r->engine->isolate, graph_heap_max))
         return 0;
     return Unkept(r, held, serving, out).all();
 }

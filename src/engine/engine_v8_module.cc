@@ -46,14 +46,16 @@ struct Source : source {
     }
     Source(const Source &) = delete;
     Source &operator=(const Source &) = delete;
-    v8::MaybeLocal<v8::String> string(v8::Isolate *isolate) const
-    {
-        if (n > static_cast<size_t>(v8::String::kMaxLength))
-            return v8::MaybeLocal<v8::String>();
-        return v8::String::NewFromUtf8(
-            isolate, text, v8::NewStringType::kNormal, static_cast<int>(n));
-    }
 };
+
+v8::MaybeLocal<v8::String> source_string(v8::Isolate *isolate,
+                                         const struct source &s)
+{
+    if (s.n > static_cast<size_t>(v8::String::kMaxLength))
+        return v8::MaybeLocal<v8::String>();
+    return v8::String::NewFromUtf8(isolate, s.text, v8::NewStringType::kNormal,
+                                   static_cast<int>(s.n));
+}
 
 /* Reads a source, or throws the loader's sentence. */
 static bool fetch_source(struct realm *r, const char *specifier,
@@ -144,6 +146,13 @@ enum err modules_check(struct realm *r, struct why *why)
 {
     v8::Isolate *isolate = r->engine->isolate;
     recall(r);
+    /* One that could not be linked is in nobody's use. */
+    std::vector<module_entry> linked;
+    for (module_entry &entry : r->modules)
+        if (entry.module.Get(isolate)->GetStatus() !=
+            v8::Module::kUninstantiated)
+            linked.push_back(std::move(entry));
+    r->modules.swap(linked);
     if (!engine_keeps_modules() && !r->modules.empty())
         return why_set(why, ERR_SCRIPT,
                        "V8 %s cannot keep ES modules in an image (%s): make "
@@ -197,7 +206,7 @@ static v8::MaybeLocal<v8::Module> compile_json(struct realm *r,
     v8::Local<v8::String> words;
     v8::Local<v8::Value> value;
     v8::TryCatch caught(isolate);
-    if (!source.string(isolate).ToLocal(&words) ||
+    if (!source_string(isolate, source).ToLocal(&words) ||
         !v8::JSON::Parse(context, words).ToLocal(&value)) {
         std::string message = std::string(source.path) + " is not JSON";
         if (caught.HasCaught() && !caught.HasTerminated())
@@ -223,17 +232,8 @@ static v8::MaybeLocal<v8::Module> compile_json(struct realm *r,
 static v8::MaybeLocal<v8::Module> compile_module(struct realm *r,
                                                  const Source &source)
 {
-    v8::Isolate *isolate = r->engine->isolate;
-    v8::Local<v8::String> words;
-    if (!source.string(isolate).ToLocal(&words)) {
-        isolate->ThrowException(type_error(
-            isolate, std::string(source.path) + " is too long for a string"));
-        return v8::MaybeLocal<v8::Module>();
-    }
-    v8::ScriptCompiler::Source unit(words,
-                                    origin_of(isolate, source.path, true));
     v8::Local<v8::Module> module;
-    if (!v8::ScriptCompiler::CompileModule(isolate, &unit).ToLocal(&module))
+    if (!code_module(r->engine, source).ToLocal(&module))
         return v8::MaybeLocal<v8::Module>();
     remember(r, source.path, module, v8::Local<v8::Value>());
     return module;
@@ -384,27 +384,12 @@ static bool has_exports(v8::Local<v8::Context> context,
            names->Length() > 0;
 }
 
-static v8::MaybeLocal<v8::Script> compile_script(v8::Local<v8::Context> context,
-                                                 const Source &source)
-{
-    v8::Isolate *isolate = v8::Isolate::GetCurrent();
-    v8::Local<v8::String> words;
-    if (!source.string(isolate).ToLocal(&words)) {
-        isolate->ThrowException(type_error(
-            isolate, std::string(source.path) + " is too long for a string"));
-        return v8::MaybeLocal<v8::Script>();
-    }
-    v8::ScriptCompiler::Source unit(words,
-                                    origin_of(isolate, source.path, false));
-    return v8::ScriptCompiler::Compile(context, &unit);
-}
-
 /* The source as a classic script; empty when it is not one. */
-static v8::MaybeLocal<v8::Script>
-compile_classic(v8::Local<v8::Context> context, const Source &source)
+static v8::MaybeLocal<v8::Script> compile_classic(struct realm *r,
+                                                  const Source &source)
 {
-    v8::TryCatch quiet(v8::Isolate::GetCurrent());
-    return compile_script(context, source);
+    v8::TryCatch quiet(r->engine->isolate);
+    return code_script(r->engine, source);
 }
 
 static enum err settle(struct realm *r, struct report *rep)
@@ -472,13 +457,16 @@ static enum err load(struct realm *r, v8::Local<v8::Context> context,
         return realm_threw(r, caught, rep);
     }
     if (source.bundle) {
-        if (compile_script(context, source).ToLocal(&script))
+        if (code_script(r->engine, source).ToLocal(&script))
             return run_classic(r, context, script, true, rep);
         return realm_threw(r, caught, rep);
     }
+    if (code_is_script(r->engine, source) &&
+        compile_classic(r, source).ToLocal(&script))
+        return run_classic(r, context, script, false, rep);
     if (!compile_module(r, source).ToLocal(&module)) {
         if (!caught.HasTerminated() &&
-            compile_classic(context, source).ToLocal(&script))
+            compile_classic(r, source).ToLocal(&script))
             return run_classic(r, context, script, false, rep);
         return realm_threw(r, caught, rep);
     }
@@ -486,7 +474,7 @@ static enum err load(struct realm *r, v8::Local<v8::Context> context,
         return realm_threw(r, caught, rep);
     if (module->GetModuleRequests()->Length() == 0 &&
         !has_exports(context, module) &&
-        compile_classic(context, source).ToLocal(&script))
+        compile_classic(r, source).ToLocal(&script))
         return run_classic(r, context, script, false, rep);
     return run_module(r, context, module, rep);
 }

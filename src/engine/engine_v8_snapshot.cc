@@ -82,95 +82,59 @@ static size_t handles_own(const struct realm *r)
     return n + 2 * r->rejections.size();
 }
 
-/*
- * Error.stackTraceLimit is none of the things a snapshot has: V8 adds it to
- * each context made of one, and ends the process when it is there already. So
- * it is taken away and put back. What Error is, the application may change:
- * SLOT_ERROR has [Error, a limit other than V8's].
- */
-static const int stack_limit = 10; /* of V8 */
-
-static v8::Local<v8::Object> error_slot(v8::Local<v8::Context> context,
-                                        uint32_t part)
-{
-    return context->GetEmbedderData(SLOT_ERROR)
-        .As<v8::Array>()
-        ->Get(context, part)
-        .ToLocalChecked()
-        .As<v8::Object>();
-}
-
 void snapshot_complete(struct realm *r, v8::Local<v8::Context> context)
 {
     v8::Isolate *isolate = r->engine->isolate;
     v8::Context::Scope inside(context);
-    v8::Local<v8::String> name = text(isolate, "stackTraceLimit");
-    v8::Local<v8::Value> limit = v8::Integer::New(isolate, stack_limit);
-    if (!r->engine->loaded) {
-        v8::Local<v8::Value> parts[] = {
-            context->Global()
-                ->Get(context, text(isolate, "Error"))
-                .ToLocalChecked(),
-            limit};
-        context->SetEmbedderData(SLOT_ERROR, v8::Array::New(isolate, parts, 2));
-    } else {
-        limit = error_slot(context, 1);
-        if (r->engine->creator == nullptr && limit->IsInt32() &&
-            limit.As<v8::Int32>()->Value() == stack_limit)
-            return;
-    }
-    error_slot(context, 0)
-        ->CreateDataProperty(context, name, limit)
-        .FromMaybe(false);
+    int what = r->engine->creator == nullptr
+                   ? 1
+                   : V8_MAJOR_VERSION * 100 + V8_MINOR_VERSION;
+    v8::Local<v8::Value> argv[] = {v8::Integer::New(isolate, what)};
+    realm_hook_inside(r, HOOK_ABSENT, 1, argv);
 }
 
-static enum err stack_limit_take(struct realm *r,
-                                 v8::Local<v8::Context> context,
-                                 struct why *why)
+/* The last to refuse: what it takes away is not put back. */
+static enum err take_absent(struct realm *r, struct why *why)
 {
-    v8::Isolate *isolate = r->engine->isolate;
-    v8::Local<v8::String> name = text(isolate, "stackTraceLimit");
-    v8::Local<v8::Object> error = error_slot(context, 0);
-    v8::Local<v8::Value> limit;
-    if (!error->GetRealNamedProperty(context, name).ToLocal(&limit))
-        limit = v8::Undefined(isolate);
-    if (!error->Delete(context, name).FromMaybe(false))
-        return why_set(why, ERR_SCRIPT,
-                       "the application has frozen Error, so that V8 could "
-                       "not add Error.stackTraceLimit to a copy: leave Error "
-                       "as it is, or set it up in the first request");
-    context->GetEmbedderData(SLOT_ERROR)
-        .As<v8::Array>()
-        ->Set(context, 1, limit)
-        .Check();
-    return OK;
+    struct report rep;
+    v8::Local<v8::Value> argv[] = {v8::Integer::New(r->engine->isolate, 0)};
+    report_init(&rep);
+    enum err e = realm_call_hook(r, HOOK_ABSENT, 1, argv, &rep);
+    if (e != OK)
+        why_set(why, e, "%s", buf_str(&rep.head));
+    report_free(&rep);
+    return e;
 }
 
-/* What waits to be collected is no reason to refuse. */
+/*
+ * What waits to be collected is no reason to refuse. Once more where something
+ * ran: a finalizer may have let go of the last of something.
+ */
 static void collect(struct realm *r)
 {
-    for (int i = 0; i < 2; i++) {
+    bool ran = true;
+    for (int i = 0; i < 2 && ran; i++) {
         r->engine->isolate->LowMemoryNotification();
-        engine_pump(r->engine);
+        ran = engine_pump(r->engine);
         realm_checkpoint(r);
     }
 }
 
-static enum err check(struct realm *r, v8::Local<v8::Context> context,
-                      struct why *why)
+static enum err check(struct realm *r, struct why *why)
 {
     v8::Isolate *isolate = r->engine->isolate;
     enum err e = realm_call_hook(r, HOOK_KEEP, 0, nullptr, nullptr);
     if (e != OK)
         return why_set(why, e, "JavaScript was ended");
     collect(r);
+    heap_mend(r);
     if ((e = modules_check(r, why)) != OK)
         return e;
     size_t own = handles_own(r) * handle_size(isolate);
     if (handles_used(isolate) > r->engine->handles + own)
         return why_set(why, ERR_SCRIPT,
                        "something in the application cannot be in an image");
-    return stack_limit_take(r, context, why);
+    return take_absent(r, why);
 }
 
 static enum err blob_take(v8::StartupData blob, void **out, size_t *n,
@@ -187,13 +151,19 @@ static enum err blob_take(v8::StartupData blob, void **out, size_t *n,
     return e;
 }
 
+void realm_collect(struct realm *r)
+{
+    Entered in(r);
+    collect(r);
+}
+
 enum err realm_write(struct realm *r, void **out, size_t *n, struct why *why)
 {
     struct engine *engine = r->engine;
     must(engine->creator != nullptr && r->state == REALM_READY);
     {
         Entered in(r);
-        enum err e = check(r, in.context, why);
+        enum err e = check(r, why);
         if (e != OK)
             return e;
         modules_keep(r, in.context);

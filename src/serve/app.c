@@ -3,16 +3,15 @@
  */
 #include "serve/app.h"
 
+#include "base/real.h"
 #include "serve/image_bundle.h"
 #include "serve/image_sources.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 /* One source file as it was when it was read. */
@@ -195,27 +194,11 @@ static enum err read_all(int fd, size_t expected, struct file *f)
     return OK;
 }
 
-/*
- * Opens without blocking, since it may be a FIFO, and without following: path
- * is a real path, and a link in it now is not what was checked.
- */
-static int open_real(const char *path)
-{
-    const int flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW;
-    struct open_how how = {.flags = (uint64_t)flags,
-                           .resolve = RESOLVE_NO_SYMLINKS};
-    long fd = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
-    /* Before Linux 5.6, or under a filter that does not know it. */
-    if (fd < 0 && (errno == ENOSYS || errno == EPERM))
-        return open(path, flags);
-    return (int)fd;
-}
-
 static enum err read_file(const char *path, struct file *f, struct fault *fault)
 {
     struct stat st;
     enum err e = OK;
-    int fd = open_real(path);
+    int fd = real_open(path);
     if (fd < 0)
         return refuse(fault, status_of(errno), "cannot read %s: %s", path,
                       strerror(errno));

@@ -15,7 +15,7 @@
 #include <limits.h>
 
 #define APP_SOURCE_MAX (16u * 1024 * 1024) /* bytes of one source file */
-#define APP_FILES_MAX 4096                 /* source files of one application */
+#define APP_FILES_MAX 16384                /* source files of one application */
 
 struct app;
 struct image_bundle;

@@ -225,6 +225,8 @@ static void not_started(struct crew *crew, struct child *c, uint64_t now,
               (unsigned long long)((crew->retry_at - now) / NS_PER_MS));
     log_about(NULL, NULL, NULL);
     board_release(crew->board, (uint32_t)c->slot);
+    if (c->keep != NULL)
+        keep_close(c->keep);
     child_free(&crew->all->children, c);
 }
 
@@ -315,8 +317,9 @@ static void let_go(struct crew *crew, uint64_t now)
         if (c->crew != crew || crew_slot(c) == NULL)
             continue;
         if (atomic_exchange(&board_slot(c->board, (uint32_t)c->slot)->outdated,
-                            false))
-            crew->image_due = crew_image_wanted(crew);
+                            false) &&
+            crew_image_wanted(crew))
+            crew->image_due = crew->image_changed = true;
         if (child_leaves(c) || !atomic_load(&crew_slot(c)->leaves))
             continue;
         c->stage = CHILD_DRAINING;

@@ -70,6 +70,7 @@ struct crew {
     bool last;         /* the last worker has been told, or is not needed */
     struct crew_state state; /* of a pool with state */
     bool image_due;          /* is to be made, or looked at */
+    bool image_changed;      /* because workers have seen other code */
     struct child *maker;     /* does so; borrowed */
 };
 

@@ -10,6 +10,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "serve/libzstd.h"
+#include "serve/state_key.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -52,6 +54,14 @@ static bool wanted(const struct crew *c)
 static uint64_t patience(const struct crew *c)
 {
     return c->all->config->process_control_timeout;
+}
+
+/* For every request to have its end, and then for saving. */
+static uint64_t most_time(const struct crew *c)
+{
+    const struct pool_config *p = c->config;
+    return p->request_timeout + p->wait_until_timeout + p->kill_grace +
+           patience(c);
 }
 
 static void __attribute__((format(printf, 3, 4)))
@@ -103,6 +113,25 @@ static void show(struct crew *c, const struct child *w)
 
 /* ---- its files ----------------------------------------------------------- */
 
+/* What would otherwise be found out when the worker before has ended. */
+static enum err check_form(const struct pool_config *p, struct why *why)
+{
+    static const char *const names[] = {LIBZSTD_FUNCTIONS(LIBRARY_NAME) NULL};
+    struct state_key key;
+    struct libzstd zstd;
+    struct why inner = {.text = ""};
+    enum err e = OK;
+    if (p->state_key != NULL) {
+        e = state_key_read(p->state_key, &key, why);
+        state_key_wipe(&key);
+    }
+    if (e == OK && p->state_compress == STATE_ZSTD &&
+        library_open("libzstd.so.1", names, &zstd, &inner) != OK)
+        e = why_set(why, ERR_NOTFOUND,
+                    "state_compress = zstd needs libzstd: %s", inner.text);
+    return e;
+}
+
 enum err crew_state_open(struct crew *c, struct why *why)
 {
     struct keep k;
@@ -110,6 +139,8 @@ enum err crew_state_open(struct crew *c, struct why *why)
     keep_init(&k, c->config, &c->identity);
     c->state = (struct crew_state){.done = true};
     enum err e = keep_check(&k, why);
+    if (e == OK)
+        e = check_form(c->config, why);
     h->saved_at = keep_saved_at(&k, &h->saved_bytes);
     atomic_store(&h->phase, (uint32_t)phase_of(c, NULL));
     return e;
@@ -119,7 +150,7 @@ enum err crew_state_give(struct crew *c, struct child *w, int state[2],
                          struct why *why)
 {
     w->keep = xalloc(sizeof(*w->keep));
-    w->grace = patience(c);
+    w->grace = most_time(c);
     keep_init(w->keep, c->config, &c->identity);
     return keep_open(w->keep, &state[0], &state[1], why);
 }
@@ -168,13 +199,13 @@ void crew_pause(struct crew *c)
 void crew_resume(struct crew *c)
 {
     bool before = c->state.paused;
-    bool saving = c->state.wish == CREW_PAUSE;
     c->state.paused = false;
     if (before)
         say(c, LOG_NOTICE, "resumed");
-    conclude(c, true, before ? "resumed" : "was not paused");
-    if (saving)
+    if (c->state.wish == CREW_PAUSE)
         c->state.wish = CREW_SAVE;
+    if (!crew_saves(c)) /* else who asked for that waits for its end */
+        conclude(c, true, before ? "resumed" : "was not paused");
     show(c, keeper(c));
 }
 
@@ -250,14 +281,6 @@ static enum crew_wish due(const struct crew *c, const struct child *w,
     return CREW_NOTHING;
 }
 
-/* By then every request has had its end, and what is left is saving. */
-static uint64_t most_time(const struct crew *c)
-{
-    const struct pool_config *p = c->config;
-    return p->request_timeout + p->wait_until_timeout + p->kill_grace +
-           patience(c);
-}
-
 static void drive(struct crew *c, struct child *w, uint64_t now)
 {
     hear_refusal(c, w, now);
@@ -271,6 +294,7 @@ static void drive(struct crew *c, struct child *w, uint64_t now)
         say(c, LOG_ERROR,
             "worker %d has not saved its state within %llu s and is ended",
             (int)w->pid, (unsigned long long)(most_time(c) / NS_PER_S));
+        w->grace = CHILD_END_NS;
         child_end(w);
     }
 }
@@ -289,6 +313,20 @@ static void describe_end(char *out, size_t max, int status)
         snprintf(out, max, "it has ended without saving it");
 }
 
+/* It has not begun to serve, and so nothing of it can be lost. */
+static void not_begun(struct crew *c, const char *saved, const char *why)
+{
+    if (c == NULL || c->state.wish == CREW_NOTHING)
+        return; /* the log has its end */
+    if (saved == NULL)
+        conclude(c, false, "no worker has started, and none has saved: %s",
+                 why);
+    else
+        conclude(c, false,
+                 "no worker has started; what was saved at %s stays: %s", saved,
+                 why);
+}
+
 /* why: the reason, or empty. */
 static void lost(struct crew *c, const struct child *w, const struct slot *s,
                  int status, struct why *why)
@@ -296,13 +334,18 @@ static void lost(struct crew *c, const struct child *w, const struct slot *s,
     char since[25] = "its beginning";
     uint64_t saved_at = keep_saved_at(w->keep, NULL);
     uint64_t served = s->tally[TALLY_REQUESTS];
-    keep_discard(w->keep);
-    if (atomic_load(&s->kept.refused) > 0)
+    bool refuses = atomic_load(&s->kept.refused) > 0 && WIFEXITED(status) &&
+                   WEXITSTATUS(status) != 0 && !child_crashed(status);
+    if (refuses)
         why_set(why, OK, "it cannot be saved: %s", s->kept.refusal);
     else if (why->text[0] == '\0')
         describe_end(why->text, sizeof(why->text), status);
     if (saved_at != 0)
         clock_stamp(saved_at, since);
+    if (s->pid != 0 && atomic_load(&s->state) <= SLOT_STARTING) {
+        not_begun(c, saved_at != 0 ? since : NULL, why->text);
+        return;
+    }
     log_about(w->pool, NULL, NULL);
     if (served > 0)
         log_error("the state of worker %d since %s is lost, with %llu requests "
@@ -346,6 +389,20 @@ static void kept(struct crew *c, const struct child *w, const struct slot *s,
              wish == CREW_PAUSE ? "paused" : "saved", bytes, ms);
 }
 
+/* A reload has given the pool another file, and the new worker that one. */
+static void left_its_file(struct crew *c, const struct child *w, bool saved)
+{
+    enum crew_wish wish = c->state.wish;
+    c->state.waking = true;
+    c->state.back = wish == CREW_SAVE;
+    if (wish == CREW_PAUSE)
+        note_pause(c);
+    conclude(c, saved, "%s, but its state until now %s %s",
+             wish == CREW_PAUSE ? "paused" : "it goes on with another file",
+             saved ? "is in" : "is lost, see the log; it was to be saved to",
+             w->keep->path);
+}
+
 void crew_state_ended(struct child *w, int status)
 {
     struct crew *c = w->crew;
@@ -362,15 +419,19 @@ void crew_state_ended(struct child *w, int status)
         (claimed > 0 || own == NULL))
         e = keep_commit(w->keep, claimed, atomic_load(&s.kept.fresh), &size,
                         &why);
-    if (c != NULL && (c->config->state == NULL ||
-                      strcmp(c->config->state, w->keep->path) != 0))
-        c = NULL; /* of another file by now */
+    bool other = c != NULL && (c->config->state == NULL ||
+                               strcmp(c->config->state, w->keep->path) != 0);
     if (c != NULL && crew_saves(c) && !c->state.paused)
-        c->last = c->handed; /* it has left who waits to the next one */
+        c->last = c->handed;    /* it has left who waits to the next one */
+    if (e != OK && e != ERR_IO) /* then it is whole */
+        keep_discard(w->keep);
     if (e == OK)
-        kept(c, w, &s, size);
+        kept(other ? NULL : c, w, &s, size);
     else
-        lost(c, w, &s, status, &why);
+        lost(other ? NULL : c, w, &s, status, &why);
+    if (other && crew_saves(c))
+        left_its_file(c, w, e == OK);
+    keep_close(w->keep);
 }
 
 /* ---- looking after it ------------------------------------------------------

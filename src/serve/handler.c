@@ -371,6 +371,8 @@ static void run_alone(struct run *r, struct handler *h)
     r->watch.slow = 0;
     r->watch.is_slow = NULL;
     r->watch.last = NULL;
+    /* What only waits is left to itself, and need not be ended. */
+    r->watch.deadline += WATCHDOG_GRACE_NS;
 }
 
 enum err handler_load(struct handler *h, const char *path, struct seat **out,
@@ -418,7 +420,7 @@ enum err handler_state(struct handler *h, struct seat *s, enum hook which,
     r.watch.engine = s->engine;
     watchdog_arm(&r.watch);
     s->host.deadline = r.deadline;
-    s->host.kept->done = false;
+    s->host.kept->done = s->host.kept->well = false;
     buf_clear(&s->host.kept->failed);
     enum err e = run_hook(&r, which, 0);
     if (e == OK)
@@ -430,7 +432,7 @@ enum err handler_state(struct handler *h, struct seat *s, enum hook which,
         why_set(why, e, "%s took longer than request_timeout", what[which]);
     else if (e != OK)
         why_set(why, e, "%s: %s", what[which], buf_str(&r.rep.head));
-    else if (s->host.kept->failed.n > 0)
+    else if (!s->host.kept->well)
         e = why_set(why, ERR_SCRIPT, "%s: %s", what[which],
                     buf_str(&s->host.kept->failed));
     report_free(&r.rep);

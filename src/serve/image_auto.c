@@ -21,10 +21,12 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LOOK_NS (10 * NS_PER_S) /* to compare the sources */
 #define WARM_MAX 64
+#define RECENT_S 2 /* workers may have started before it was there */
 
 struct auto_job {
     const struct pool_config *config;
@@ -49,37 +51,54 @@ static enum err step_down_exec(void *arg, int fd, struct why *why)
     const struct auto_job *job = arg;
     struct pool_config config = *job->config;
     const int keep[] = {fd, task_fd(), log_fd() >= 0 ? log_fd() : -1, -1};
+    char keep_env[512];
     config.seccomp = SECCOMP_OFF;
     config.rlimit_as = 0;
+    snprintf(keep_env, sizeof(keep_env), "PATH SNAPCGI_ESBUILD TMPDIR %s",
+             config.keep_env != NULL ? config.keep_env : "");
+    config.keep_env = keep_env;
     return confine(&config, job->identity, keep, why);
 }
 
-/* As its workers would see it. */
+/* As its workers would see it, and by what is in the files. */
 static enum err compare(void *arg, struct why *why)
 {
     const struct auto_job *job = arg;
     struct image_host host = image_host_here(natives);
     struct image image;
     struct slice sources;
+    char real[PATH_MAX];
     enum err e = step_down(arg, why);
+    const char *app =
+        realpath(job->config->app, real) != NULL ? real : job->config->app;
     if (e == OK)
         e = image_open_fd(job->fd, "it", IMAGE_COPY, &host, &image, why);
     if (e == OK)
+        e = image_of_app(&image, "it", app, why);
+    if (e == OK)
         e = image_section(&image, SECTION_SOURCES, &sources, why);
-    return e == OK ? image_sources_current(sources, why) : e;
+    if (e == OK)
+        e = image_sources_current(sources, why);
+    return e == OK ? image_sources_unchanged(sources, true, why) : e;
 }
 
 /* ---- the files ------------------------------------------------------------
  */
 
-static bool is_current(struct auto_job *job, const char *path)
+/* began: when it was first asked for, in seconds since 1970. */
+static bool is_current(struct auto_job *job, const char *path, time_t began,
+                       enum image_auto *how)
 {
     struct why why = {.text = ""};
+    struct stat st;
     job->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (job->fd < 0)
         return false;
     enum err e = task_run(compare, job, LOOK_NS, NULL, &why);
+    bool recent =
+        fstat(job->fd, &st) == 0 && st.st_ctim.tv_sec >= began - RECENT_S;
     close(job->fd);
+    *how = recent ? IMAGE_AUTO_NEW : IMAGE_AUTO_SAME;
     if (e != OK)
         log_info("the image %s is made anew: %s", path, why.text);
     return e == OK;
@@ -104,7 +123,8 @@ static enum err make_folder(const char *path, struct why *why)
     return OK;
 }
 
-/* One maker at a time; what one that was killed has left is written over. */
+/* One maker at a time, and the next looks at what the first has made: ERR_BUSY.
+ * What one that was killed has left is written over. */
 static enum err open_new(const char *path, char *name, size_t n, int *fd,
                          struct why *why)
 {
@@ -114,22 +134,17 @@ static enum err open_new(const char *path, char *name, size_t n, int *fd,
     *fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (*fd < 0)
         return why_set(why, ERR_IO, "%s: %s", name, strerror(errno));
-    /* Who had it may have finished and renamed it meanwhile. */
-    if (flock(*fd, LOCK_EX | LOCK_NB) == 0 && fstat(*fd, &ours) == 0 &&
-        stat(name, &there) == 0 && ours.st_ino == there.st_ino &&
-        ftruncate(*fd, 0) == 0)
+    bool held = flock(*fd, LOCK_EX) == 0 && fstat(*fd, &ours) == 0;
+    /* Who had it has renamed it meanwhile, or taken it away. */
+    if (held && (stat(name, &there) != 0 || ours.st_ino != there.st_ino)) {
+        close(*fd);
+        return ERR_BUSY;
+    }
+    if (held && ftruncate(*fd, 0) == 0)
         return OK;
+    enum err e = why_set(why, ERR_IO, "%s: %s", name, strerror(errno));
     close(*fd);
-    return why_set(why, ERR_BUSY, "another process makes it just now (%s)",
-                   name);
-}
-
-/* Who may read the source may read what is made of it. */
-static void open_up(int fd, const char *app)
-{
-    struct stat st;
-    if (stat(app, &st) == 0 && fchmod(fd, 0600 | (st.st_mode & 0444)) != 0)
-        log_warn("fchmod: %s", strerror(errno));
+    return e;
 }
 
 /* ---- all of it ------------------------------------------------------------
@@ -147,8 +162,8 @@ static size_t split(char *text, const char *out[static WARM_MAX])
 }
 
 static enum err make(struct auto_job *job, const char *path,
-                     const char *outside, const struct image *base,
-                     struct image_made *made, struct why *why)
+                     const struct image *base, struct image_made *made,
+                     struct why *why)
 {
     const struct pool_config *c = job->config;
     const char *warm[WARM_MAX];
@@ -169,12 +184,12 @@ static enum err make(struct auto_job *job, const char *path,
     if (e == OK) {
         order.out_fd = job->fd;
         e = image_make(&order, made, why);
-        open_up(job->fd, outside);
-        close(job->fd);
-        if (e == OK && rename(name, path) != 0)
+        if (e == OK &&
+            (fchmod(job->fd, made->mode) != 0 || rename(name, path) != 0))
             e = why_set(why, ERR_IO, "%s: %s", path, strerror(errno));
         if (e != OK)
             unlink(name);
+        close(job->fd); /* and the lock: under that name it is nobody's */
     }
     free(words);
     return e;
@@ -198,16 +213,20 @@ enum image_auto image_auto(const struct pool_config *config,
     struct why why = {.text = ""};
     char app[PATH_MAX], path[PATH_MAX];
     uint64_t began = clock_mono();
+    time_t asked = time(NULL);
+    enum image_auto how;
     if (!image_app_path(config, app) ||
         !image_cache_path(config, app, path, sizeof(path))) {
         log_error("no image is made: a path is too long");
         return IMAGE_AUTO_NONE;
     }
     enum err e = make_folder(config->image_cache, &why);
-    if (e == OK && is_current(&job, path))
-        return IMAGE_AUTO_SAME;
     if (e == OK) {
-        e = make(&job, path, app, base, &made, &why);
+        do {
+            if (is_current(&job, path, asked, &how))
+                return how;
+            e = make(&job, path, base, &made, &why);
+        } while (e == ERR_BUSY);
         if (e != OK)
             log_warn("no image of %s can be made, its source is used: %s",
                      config->app, why.text);

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define IMAGE_BUNDLE_TEXT_MAX (16u * 1024 * 1024) /* bytes of the script */
-#define IMAGE_BUNDLE_FILES_MAX 16384              /* files in it */
+#define IMAGE_BUNDLE_FILES_MAX 16384 /* files in it: APP_FILES_MAX */
 
 /*
  * The script is strict code, as modules are, also where a file in it was a

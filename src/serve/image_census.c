@@ -35,8 +35,16 @@ static bool members(struct json_in *in, member_fn *fn, struct buf *word,
     return json_take(in, '}');
 }
 
+/* What is not known is null. */
+static bool is_null(const struct json_in *in)
+{
+    return in->rest.n > 0 && in->rest.p[0] == 'n';
+}
+
 static bool take_word(struct json_in *in, struct buf *word, char **out)
 {
+    if (is_null(in))
+        return json_skip(in);
     if (!json_take_string(in, word))
         return false;
     free(*out);
@@ -100,7 +108,7 @@ static bool census_member(struct json_in *in, const char *name,
         return take_rows(in, word, &c->objects);
     if (strcmp(name, "holders") == 0)
         return take_rows(in, word, &c->holders);
-    if (strcmp(name, "total") == 0)
+    if (strcmp(name, "total") == 0 && !is_null(in))
         return members(in, total_member, word, c);
     return json_skip(in);
 }

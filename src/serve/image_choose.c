@@ -4,6 +4,7 @@
 #include "serve/image_choose.h"
 
 #include "base/log.h"
+#include "base/real.h"
 #include "bind/host.h"
 #include "engine/image_build.h"
 #include "serve/image_sources.h"
@@ -50,6 +51,11 @@ static void mix(uint64_t *h, const void *p, size_t n)
         *h = (*h ^ *b++) * UINT64_C(0x100000001b3);
 }
 
+static void mix_word(uint64_t *h, const char *word)
+{
+    mix(h, word != NULL ? word : "", word != NULL ? strlen(word) + 1 : 1);
+}
+
 bool image_app_path(const struct pool_config *c, char out[static PATH_MAX])
 {
     if (c->app == NULL)
@@ -69,14 +75,42 @@ bool image_cache_path(const struct pool_config *c, const char *app, char *out,
     uint64_t h = UINT64_C(0xcbf29ce484222325);
     mix(&h, host.version, strlen(host.version) + 1);
     mix(&h, program, sizeof(program));
-    mix(&h, c->chroot != NULL ? c->chroot : "",
-        c->chroot != NULL ? strlen(c->chroot) + 1 : 1);
-    mix(&h, app, strlen(app));
+    mix_word(&h, c->chroot);
+    mix_word(&h, app);
+    /* What answered a request may have kept what the pool gave it. */
+    for (size_t i = 0; c->image_warm != NULL && c->env[i] != NULL; i++)
+        mix_word(&h, c->env[i]);
+    if (c->image_warm != NULL) {
+        mix_word(&h, c->image_warm);
+        mix_word(&h, c->user);
+        mix_word(&h, c->group);
+    }
     int wrote = snprintf(out, n, "%s/%016" PRIx64 ".img", c->image_cache, h);
     return wrote > 0 && (size_t)wrote < n;
 }
 
-void image_find(const struct pool_config *c, const char *app,
+static bool open_cached(const struct pool_config *c, const char *app,
+                        struct image_place *out)
+{
+    return image_cache_path(c, app, out->path, sizeof(out->path)) &&
+           open_place(out);
+}
+
+static bool open_beside(const char *app, bool careful, struct image_place *out)
+{
+    if (!beside(app, out->path))
+        return false;
+    if (careful)
+        out->fd = real_open(out->path);
+    else
+        open_place(out);
+    if (out->fd < 0 && errno != ENOENT && errno != ENOTDIR)
+        log_warn("the source is used, not the image: %s: %s", out->path,
+                 errno == ELOOP ? "a link is not followed" : strerror(errno));
+    return out->fd >= 0;
+}
+
+void image_find(const struct pool_config *c, const char *app, bool careful,
                 struct image_place *out)
 {
     *out = (struct image_place){.fd = -1};
@@ -90,16 +124,12 @@ void image_find(const struct pool_config *c, const char *app,
                       strerror(errno));
         return;
     }
-    if (beside(app, out->path)) {
-        if (open_place(out))
-            return;
-        if (errno != ENOENT && errno != ENOTDIR)
-            log_warn("the source is used, not the image: %s: %s", out->path,
-                     strerror(errno));
-    }
-    if (is_word(c, "auto") &&
-        image_cache_path(c, app, out->path, sizeof(out->path)))
-        open_place(out);
+    bool cached = is_word(c, "auto");
+    /* A pool's own is the newer one; by CGI the one that was put there is. */
+    if (cached && careful && open_cached(c, app, out))
+        return;
+    if (!open_beside(app, careful, out) && cached && !careful)
+        open_cached(c, app, out);
 }
 
 void image_place_close(struct image_place *at)
@@ -185,7 +215,7 @@ const struct image *image_choose(void *choice, const char *path,
     char real[PATH_MAX];
     const char *app = realpath(path, real) != NULL ? real : path;
     if (c->place.path[0] == '\0')
-        image_find(c->config, app, &c->place);
+        image_find(c->config, app, false, &c->place);
     if (c->place.fd < 0)
         return NULL;
     bool given = c->place.given;
@@ -202,8 +232,9 @@ const struct image *image_choose(void *choice, const char *path,
         *sources = text;
         return &c->image;
     }
-    log_info("the source is used, not the image %s: %s", c->place.path,
-             why.text);
+    /* By CGI it would be a line for each request. */
+    log_at(c->hold == IMAGE_COPY ? LOG_NOTICE : LOG_INFO,
+           "the source is used, not the image %s: %s", c->place.path, why.text);
     image_close(&c->image);
     return NULL;
 }

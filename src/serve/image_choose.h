@@ -19,10 +19,12 @@ struct image_place {
 
 /*
  * The first there is of those that `image` allows: FILE; or, beside app.js,
- * app.img; or, with auto, the cache's. app: the application's file, as this
- * process sees it. A FILE that cannot be opened is told in the log.
+ * app.img, and with auto the cache's, for a pool before that. app: the
+ * application's file, as this process sees it. careful: a pool's, and no link
+ * is followed to one beside it, since this process may do more than who could
+ * have made the link. A FILE that cannot be opened is told in the log.
  */
-void image_find(const struct pool_config *c, const char *app,
+void image_find(const struct pool_config *c, const char *app, bool careful,
                 struct image_place *out);
 void image_place_close(struct image_place *at);
 

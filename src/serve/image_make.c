@@ -118,16 +118,21 @@ static void say_lines(struct slice all)
 
 /* ---- the first child ----------------------------------------------------- */
 
-/* V8 has none of these in an isolate that can be written. */
+/* js/absent.js cannot make these, which V8 leaves out. */
 static void explain_absent(struct why *why)
 {
-    static const char *const absent[] = {"WebAssembly is not defined",
-                                         "SharedArrayBuffer is not defined"};
+    static const struct {
+        const char *words;
+        int since; /* V8's major version */
+    } absent[] = {{"Atomics is not defined", 10},
+                  {"Float16Array is not defined", 13},
+                  {"SharedArrayBuffer is not defined", 10},
+                  {"WebAssembly is not defined", 10}};
     for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++) {
-        char *at = strstr(why->text, absent[i]);
-        if (at == NULL)
+        char *at = strstr(why->text, absent[i].words);
+        if (at == NULL || atoi(engine_version()) < absent[i].since)
             continue;
-        at += strlen(absent[i]);
+        at += strlen(absent[i].words);
         snprintf(at, sizeof(why->text) - (size_t)(at - why->text), "%s",
                  " while an image is made: use it in requests only");
     }
@@ -139,6 +144,8 @@ static enum err take_seat(struct bench *b, const struct make *m,
     enum err e = handler_load(&b->handler, m->app, &b->seat, why);
     if (e != OK)
         explain_absent(why);
+    else
+        realm_hook(b->seat->realm, HOOK_WATCH, 0, NULL);
     return e;
 }
 
@@ -147,8 +154,6 @@ static enum err warm(struct bench *b, const struct make *m, struct why *why)
     const struct image_order *o = m->order;
     char line[512];
     enum err e = take_seat(b, m, why);
-    if (e == OK)
-        realm_hook(b->seat->realm, HOOK_WATCH, 0, NULL);
     for (size_t i = 0; e == OK && i < o->warm_count; i++) {
         pool_give(b->pool, b->seat);
         unsigned status = ask(b, o->warm[i]);
@@ -176,6 +181,16 @@ static enum err describe(const struct bench *b, struct buf *sources,
     return e == OK ? buf_slice(sources, same) : e;
 }
 
+/*
+ * Who may read the sources may read what is made of them; but what a pool's
+ * settings are, a request may have put into it.
+ */
+static mode_t mode_of(const struct make *m, struct slice sources)
+{
+    bool settings = m->order->config != NULL && m->order->warm_count > 0;
+    return !settings && image_sources_public(sources) ? 0644 : 0600;
+}
+
 static enum err put(const struct make *m, const struct bench *b,
                     struct slice snapshot, struct slice sources,
                     struct slice census, struct why *why)
@@ -183,7 +198,6 @@ static enum err put(const struct make *m, const struct bench *b,
     const struct image_order *o = m->order;
     const struct host *host = &b->seat->host;
     uint64_t now = clock_mono();
-    struct stat st;
     struct image_part parts[] = {
         {.section = SECTION_SNAPSHOT, .bytes = snapshot},
         {.section = SECTION_SOURCES, .bytes = sources},
@@ -196,10 +210,7 @@ static enum err put(const struct make *m, const struct bench *b,
         .wake = host->wake > now ? host->wake - now : host->wake != 0,
         .parts = parts,
         .count = census.n > 0 ? 3 : 2,
-        .mode = 0600};
-    /* Who may read the source may read this. */
-    if (stat(m->app, &st) == 0)
-        plan.mode = 0600 | (st.st_mode & 0444);
+        .mode = mode_of(m, sources)};
     enum err e = image_trust_digest(parts, plan.count, why);
     if (e != OK)
         return e;
@@ -241,7 +252,8 @@ static enum err write_out(const struct make *m, struct bench *b,
                     kind.kind->name);
     if (e == ERR_SCRIPT)
         e = refuse(b, why);
-    else if (e == OK && realm_write(b->seat->realm, &snapshot, &n, why) != OK)
+    else if (e == OK && (e = realm_write(b->seat->realm, &snapshot, &n, why)) ==
+                            ERR_SCRIPT)
         e = refuse(b, why);
     if (e == OK)
         e = put(m, b, (struct slice){snapshot, n}, buf_view(&sources),
@@ -466,6 +478,7 @@ static enum err describe_made(const struct make *m, struct image_made *made,
                               struct why *why)
 {
     struct image image;
+    struct slice sources;
     enum err e = m->path != NULL
                      ? image_open_file(m->path, IMAGE_MAP, NULL, &image, why)
                      : image_open_fd(m->order->out_fd, "the image", IMAGE_MAP,
@@ -474,6 +487,9 @@ static enum err describe_made(const struct make *m, struct image_made *made,
         return e;
     memcpy(made->id, image.id, sizeof(made->id));
     made->bytes = image.bytes.n;
+    made->mode = 0600;
+    if (image_section(&image, SECTION_SOURCES, &sources, why) == OK)
+        made->mode = mode_of(m, sources);
     image_close(&image);
     return OK;
 }
@@ -499,7 +515,7 @@ enum err image_make(const struct image_order *order, struct image_made *made,
     if (m.bundled)
         image_bundle_free(&m.bundle);
     if (e == OK)
-        e = task_run(attempt, &m, TRY_NS + NS_PER_S, NULL, why);
+        e = task_run(attempt, &m, 6 * TRY_NS, NULL, why);
     if (e == OK)
         e = describe_made(&m, made, why);
     if (e == OK && m.path != NULL && rename(temporary, order->out) != 0)

@@ -8,6 +8,8 @@
 #include "base/config.h"
 #include "base/err.h"
 
+#include <sys/types.h>
+
 struct image;
 
 #define IMAGE_MAKE_TIMEOUT (60 * UINT64_C(1000000000)) /* ns, as a default */
@@ -39,6 +41,7 @@ struct image_order {
 struct image_made {
     char id[17];         /* of the image */
     uint64_t bytes;      /* of the file */
+    mode_t mode;         /* it should have, by who may read what is in it */
     struct buf warnings; /* a line each; the caller frees it */
 };
 

@@ -115,7 +115,7 @@ void image_fact_text(const struct image_fact *f, const struct image *img,
         snprintf(out, 80, "%016" PRIx64, n);
         break;
     case FACT_STAMP:
-        if (n > INT32_MAX * UINT64_C(64)) /* past the year 6000 */
+        if (n > UINT64_MAX / NS_PER_S)
             snprintf(out, 80, "%" PRIu64, n);
         else
             clock_stamp(n * NS_PER_S, out);

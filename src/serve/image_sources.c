@@ -267,7 +267,7 @@ out:
     return e;
 }
 
-enum err image_sources_unchanged(struct slice text, struct why *why)
+enum err image_sources_unchanged(struct slice text, bool all, struct why *why)
 {
     struct image_sources s;
     struct image_source f;
@@ -276,7 +276,7 @@ enum err image_sources_unchanged(struct slice text, struct why *why)
     if (e != OK)
         return e;
     while ((e = image_sources_next(&s, &f, why)) == OK) {
-        if (look(&f, NULL) == OK)
+        if (!all && look(&f, NULL) == OK)
             continue;
         if ((e = digest(f.path, is, why)) != OK)
             return e;
@@ -284,4 +284,31 @@ enum err image_sources_unchanged(struct slice text, struct why *why)
             return why_set(why, ERR_MISMATCH, "%s is not what it was", f.path);
     }
     return e == ERR_NOTFOUND ? OK : e;
+}
+
+/* path is changed. */
+static bool is_public(char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0 || (st.st_mode & S_IROTH) == 0)
+        return false;
+    for (char *slash; (slash = strrchr(path, '/')) != NULL;) {
+        slash[slash == path ? 1 : 0] = '\0';
+        if (stat(path, &st) != 0 || (st.st_mode & S_IXOTH) == 0)
+            return false;
+        if (slash == path)
+            break;
+    }
+    return true;
+}
+
+bool image_sources_public(struct slice text)
+{
+    struct image_sources s;
+    struct image_source f;
+    enum err e = image_sources_open(&s, text, NULL, NULL);
+    while (e == OK && (e = image_sources_next(&s, &f, NULL)) == OK)
+        if (!is_public(s.path))
+            return false;
+    return e == ERR_NOTFOUND;
 }

@@ -58,8 +58,11 @@ enum err image_sources_current(struct slice text, struct why *why);
 
 /*
  * Are they by what is in them, whatever became of their times? Reads those
- * that image_sources_current() would not take. ERR_MISMATCH: why names one.
+ * that image_sources_current() would not take, or all. ERR_MISMATCH: why names
+ * one.
  */
-enum err image_sources_unchanged(struct slice text, struct why *why);
+enum err image_sources_unchanged(struct slice text, bool all, struct why *why);
+/* May everybody read each of them, folders and all? */
+bool image_sources_public(struct slice text);
 
 #endif

@@ -278,7 +278,7 @@ static enum err row_get(struct pool *p, const char *path, struct row **out,
                         struct fault *fault)
 {
     const struct pool_config *c = p->setup.config;
-    struct app *app;
+    struct app *app = NULL;
     uint64_t now = clock_mono();
     struct row *row = row_find(p, path);
     if (row != NULL && row_stale(p, row, now)) {
@@ -301,8 +301,10 @@ static enum err row_get(struct pool *p, const char *path, struct row **out,
         e = app_open(path, c->root, &app, fault);
     if (e == OK && p->setup.bundle != NULL)
         e = app_bundle(app, p->setup.bundle, fault);
-    if (e != OK)
+    if (e != OK) {
+        app_free(app);
         return e;
+    }
     while (p->count > 0 && p->count >= c->max_apps)
         evict(p);
     row = xalloc(sizeof(*row));
@@ -366,6 +368,14 @@ bool pool_lost(const struct pool *p)
 const struct app *seat_app(const struct seat *s)
 {
     return s->row->app;
+}
+
+void pool_renew(struct pool *p)
+{
+    for (struct row *row = p->rows; row != NULL; row = row->next) {
+        row_reset(p, row);
+        row->lost = false;
+    }
 }
 
 static struct seat *pop(struct row *row)
@@ -436,10 +446,13 @@ void pool_give(struct pool *p, struct seat *s)
     fetch_reset(&s->host);
     if (mode(p) == RESET_NONE && row->failed_at == 0 &&
         engine_stopped(s->engine) == STOP_NONE &&
-        (most == 0 || row->served < most))
+        (most == 0 || row->served < most)) {
         push(row, s);
-    else
-        seat_end(p, s);
+        return;
+    }
+    if (mode(p) == RESET_ISOLATE)
+        engine_keep_code(s->engine);
+    seat_end(p, s);
 }
 
 /* The window has passed: what lay there unused all the time is not wanted. */
@@ -473,6 +486,9 @@ static void row_tidy(const struct pool *p, struct row *row, uint64_t now)
     watchdog_arm(&w);
     engine_idle(row->engine);
     watchdog_disarm();
+    /* Of many applications one is evicted, and comes back. */
+    if (p->setup.config->app == NULL && row->served > 0)
+        engine_keep_code(row->engine);
     if (engine_stopped(row->engine) == STOP_NONE)
         return;
     log_warn("%s: what it left to run between requests (finalizers) reached "

@@ -85,6 +85,8 @@ bool pool_outdated(const struct pool *p);
 bool pool_changed(struct pool *p);
 /* An engine was ended with all that was in it. */
 bool pool_lost(const struct pool *p);
+/* Ends all there is, so that applications start afresh: no loss. */
+void pool_renew(struct pool *p);
 
 /* One piece of work for requests to come; false when there is none now. */
 bool pool_prepare(struct pool *p);

@@ -36,7 +36,7 @@ enum err state_open(struct state *s, struct why *why)
 {
     const struct pool_config *c = s->config;
     enum err e = OK;
-    buf_init(&s->kept.failed, 512);
+    buf_init(&s->kept.failed, KEPT_FAILED_MAX);
     buf_init(&s->kept.frozen, FROZEN_MAX);
     s->encrypted = c->state_key != NULL;
     if (s->encrypted)
@@ -65,7 +65,7 @@ static enum err same_code(const struct image *img, const char *path,
     if (e == OK && strcmp(first.path, app) != 0)
         e = why_set(why, ERR_MISMATCH, "it is of %.200s, and not of %.200s",
                     first.path, app);
-    return e == OK ? image_sources_unchanged(then, why) : e;
+    return e == OK ? image_sources_unchanged(then, false, why) : e;
 }
 
 /* Can the heap in it go on here? */
@@ -124,33 +124,56 @@ static void without_heap(struct state *s, enum err e, const struct why *why)
     }
 }
 
+void state_read(struct state *s)
+{
+    struct why why = {.text = ""};
+    s->looked = true;
+    if (s->in < 0)
+        return;
+    enum err e = read_file(s, &why);
+    close(s->in);
+    s->in = -1;
+    if (e == OK)
+        e = fits(&s->image, s->config->app, &why);
+    s->resumed = e == OK;
+    if (!s->resumed)
+        without_heap(s, e, &why);
+}
+
 const struct image *state_find(void *state, const char *path,
                                struct slice *sources)
 {
     struct state *s = state;
-    struct why why = {.text = ""};
-    if (s->in >= 0) {
-        enum err e = read_file(s, &why);
-        close(s->in);
-        s->in = -1;
-        if (e == OK)
-            e = fits(&s->image, path, &why);
-        s->resumed = e == OK;
-        if (s->resumed)
-            return &s->image;
-        without_heap(s, e, &why);
-        if (s->refused)
-            return NULL;
-    }
-    return image_choose(&s->choice, path, sources);
+    must(s->looked);
+    return s->resumed ? &s->image : image_choose(&s->choice, path, sources);
+}
+
+/* thaw() has failed: with what it has left behind, nobody goes on. */
+static enum err without_thaw(struct state *s, struct handler *h,
+                             struct why *why)
+{
+    struct why inner = *why;
+    if (s->config->on_mismatch != MISMATCH_FRESH)
+        return why_set(why, ERR_MISMATCH,
+                       "the state %s cannot be used, and is kept: %.300s; "
+                       "start without it by on_mismatch = fresh, or move it "
+                       "away",
+                       s->config->state, inner.text);
+    log_warn("the state %s is not used and kept aside, the application starts "
+             "afresh: %s",
+             s->config->state, inner.text);
+    if (s->slot != NULL)
+        atomic_store(&s->slot->kept.fresh, true);
+    pool_renew(h->pool);
+    return OK;
 }
 
 enum err state_begin(struct state *s, struct handler *h, struct why *why)
 {
     struct seat *seat;
-    enum err e = handler_load(h, s->config->app, &seat, why);
-    if (s->refused)
+    if (s->refused) /* and none of its code runs */
         return why_set(why, ERR_MISMATCH, "%s", s->why.text);
+    enum err e = handler_load(h, s->config->app, &seat, why);
     if (e != OK)
         return e;
     if (s->resumed)
@@ -162,6 +185,13 @@ enum err state_begin(struct state *s, struct handler *h, struct why *why)
         log_warn("%s", why->text);
         e = OK; /* its state is there */
     }
+    if (e != OK)
+        e = without_thaw(s, h, why);
+    if (!s->resumed) {
+        state_file_free(s->bytes, s->n);
+        s->bytes = NULL;
+    }
+    buf_free(&s->kept.frozen);
     return e;
 }
 
@@ -194,19 +224,37 @@ static enum err reserve(const struct state *s, const struct seat *seat,
 {
     struct engine_use use;
     engine_use(seat->engine, &use);
-    uint64_t most = use.heap_used + use.buffers + RESERVE_MORE;
+    uint64_t most =
+        use.heap_used + use.buffers + s->kept.frozen.n + RESERVE_MORE;
     if (s->config->state_limit != 0 &&
-        use.heap_used + use.buffers > s->config->state_limit)
+        most - RESERVE_MORE > s->config->state_limit)
         return why_set(why, ERR_SCRIPT,
-                       "the state is about %zu bytes, over state_limit",
-                       use.heap_used + use.buffers);
+                       "the state takes about %llu bytes of memory and may "
+                       "take %llu (state_limit)",
+                       (unsigned long long)(most - RESERVE_MORE),
+                       (unsigned long long)s->config->state_limit);
     int failed = posix_fallocate(s->out, 0, (off_t)most);
-    if (failed == 0 && ftruncate(s->out, 0) == 0)
+    if (ftruncate(s->out, 0) != 0 && failed == 0)
+        failed = errno;
+    if (failed == 0)
         return OK;
-    return why_set(why, ERR_SCRIPT,
-                   "there is no room for %llu bytes beside %s: %s",
-                   (unsigned long long)most, s->config->state,
-                   strerror(failed != 0 ? failed : errno));
+    return why_set(
+        why, ERR_SCRIPT, "there is no room for %llu bytes beside %s: %s",
+        (unsigned long long)most, s->config->state, strerror(failed));
+}
+
+/* What was imported since it came from an image. */
+static enum err describe_more(const struct app *app, struct buf *out,
+                              struct why *why)
+{
+    struct buf more;
+    buf_init(&more, IMAGE_SOURCES_MAX);
+    enum err e = app_sources(app, false, &more, why);
+    struct slice all = buf_view(&more);
+    if (e == OK) /* without the line of how */
+        e = buf_slice(out, slice_from(all, slice_find(all, '\n') + 1));
+    buf_free(&more);
+    return e;
 }
 
 /* The files of the application, from wherever it came. */
@@ -220,7 +268,9 @@ static enum err describe(const struct state *s, const struct handler *h,
         return app_sources(seat_app(seat), realm_is_classic(seat->realm), out,
                            why);
     enum err e = image_section(from, SECTION_SOURCES, &same, why);
-    return e == OK ? buf_slice(out, same) : e;
+    if (e == OK)
+        e = buf_slice(out, same);
+    return e == OK ? describe_more(seat_app(seat), out, why) : e;
 }
 
 /* heap: of no bytes where only what freeze() gave is written. */
@@ -252,31 +302,54 @@ static enum err put(struct state *s, struct seat *seat, struct slice heap,
 static enum err take_heap(struct seat *seat, void **heap, size_t *n,
                           struct why *why)
 {
+    const struct restab *held = &seat->host.resources;
     struct reskind_count kind;
-    if (restab_kinds(&seat->host.resources, &kind, 1) > 0) {
+    if (restab_kinds(held, &kind, 1) > 0)
+        realm_collect(seat->realm); /* it may be garbage */
+    if (restab_kinds(held, &kind, 1) > 0) {
         why_set(why, ERR_SCRIPT, "the application holds a %s", kind.kind->name);
         return refuse(seat, why);
     }
     enum err e = realm_write(seat->realm, heap, n, why);
-    return e == OK ? OK : refuse(seat, why);
+    return e == ERR_SCRIPT ? refuse(seat, why) : e;
+}
+
+/* Would the next worker take it? It has no code but what is there now. */
+static enum err same_files(struct slice sources, struct why *why)
+{
+    struct why inner;
+    if (image_sources_unchanged(sources, false, &inner) == OK)
+        return OK;
+    return why_set(why, ERR_SCRIPT,
+                   "the next worker would refuse it, for the code has changed "
+                   "(%.380s): reload to have that taken up",
+                   inner.text);
 }
 
 static enum err write_heap(struct state *s, struct handler *h,
-                           struct seat *seat, uint64_t *written,
+                           struct seat *seat, bool ends, uint64_t *written,
                            struct why *why)
 {
     struct buf sources;
     void *heap = NULL;
     size_t n = 0;
+    bool frozen = s->kept.frozen.n > 0;
     buf_init(&sources, IMAGE_SOURCES_MAX);
     enum err e = describe(s, h, seat, &sources, why);
-    if (e != OK)
-        e = ERR_SCRIPT; /* nothing is lost */
-    if (e == OK)
+    if (e == OK && !ends && !frozen)
+        e = same_files(buf_view(&sources), why);
+    if (e == OK && (e = reserve(s, seat, why)) != OK) {
+        realm_collect(seat->realm); /* garbage needs no room */
         e = reserve(s, seat, why);
+    }
+    bool room = e == OK;
     if (e == OK)
         e = take_heap(seat, &heap, &n, why);
-    if (e == ERR_SCRIPT && s->kept.frozen.n > 0) {
+    else
+        e = ERR_SCRIPT; /* nothing is lost */
+    /* One that never can be need not be waited for. */
+    if (e == ERR_SCRIPT && frozen &&
+        (ends || (room && !engine_keeps_modules()))) {
         log_warn("the heap cannot be kept, only what freeze() gave is: %s",
                  why->text);
         e = OK;
@@ -289,17 +362,17 @@ static enum err write_heap(struct state *s, struct handler *h,
     return e;
 }
 
-enum err state_write(struct state *s, struct handler *h, uint64_t *written,
-                     struct why *why)
+enum err state_write(struct state *s, struct handler *h, bool ends,
+                     uint64_t *written, struct why *why)
 {
     struct seat *seat;
     struct why other;
     if (handler_load(h, s->config->app, &seat, why) != OK)
-        return ERR_FAIL;
+        return pool_lost(h->pool) ? ERR_FAIL : ERR_SCRIPT;
     buf_clear(&s->kept.frozen);
     enum err e = handler_state(h, seat, HOOK_PAUSE, why);
     if (e == OK)
-        e = write_heap(s, h, seat, written, why);
+        e = write_heap(s, h, seat, ends, written, why);
     else
         e = ERR_SCRIPT;
     if (e != ERR_SCRIPT)

@@ -32,6 +32,7 @@ struct state {
     struct image image; /* in them */
     bool resumed;       /* the heap came from the file */
     bool thaws;         /* kept.frozen is to be given to thaw() */
+    bool looked;        /* into the file */
     bool refused;       /* the file cannot be used, and is not to be lost */
     struct why why;     /* then: why */
 };
@@ -41,6 +42,11 @@ struct state {
  * before the way down.
  */
 enum err state_open(struct state *s, struct why *why);
+/*
+ * After the way down, and once: reads the file. Before engine_start(), which
+ * wants to know what came of it (engine_setup.seeded: s->resumed).
+ */
+void state_read(struct state *s);
 /* For pool_setup.find: the state, or else an image of the application. */
 const struct image *state_find(void *state, const char *path,
                                struct slice *sources);
@@ -52,9 +58,10 @@ enum err state_begin(struct state *s, struct handler *h, struct why *why);
 /*
  * Between two requests. OK: *written bytes are on the disk, and no JavaScript
  * can run any more in this process. ERR_SCRIPT: not now, and it can go on;
- * anything else: neither.
+ * anything else: neither. ends: it cannot go on, so what freeze() gave is
+ * better than nothing.
  */
-enum err state_write(struct state *s, struct handler *h, uint64_t *written,
-                     struct why *why);
+enum err state_write(struct state *s, struct handler *h, bool ends,
+                     uint64_t *written, struct why *why);
 
 #endif

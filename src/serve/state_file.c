@@ -303,8 +303,10 @@ enum err state_file_write_image(int fd, const char *name,
 
     buf_init(&head, 4096);
     enum err e = image_head(plan, &head, &inner);
-    if (e != OK)
+    if (e != OK) {
+        buf_free(&head);
         return why_set(why, e, "%s: %s", name, inner.text);
+    }
     all[0] = buf_view(&head);
     for (size_t i = 0; i < plan->count; i++) {
         struct slice part = plan->parts[i].bytes;

@@ -174,7 +174,9 @@ static enum err open_seal(struct in *in, struct state_seal *seal,
         return e;
     if (memcmp(seal->check, h->check, sizeof h->check) != 0)
         return why_set(in->why, ERR_ACCESS,
-                       "%s was encrypted with another key than the one given",
+                       "%s was encrypted with another key than the one given; "
+                       "who has both can give it this one (snapcgi image "
+                       "recode)",
                        in->name);
     in->seal = seal;
     return OK;
@@ -202,8 +204,8 @@ static enum err make_room(struct in *in, uint64_t length, uint64_t limit)
 static enum err not_encrypted(const struct in *in)
 {
     return why_set(in->why, ERR_ACCESS,
-                   "%s is not encrypted, and a key was given: without the key "
-                   "it is read, if it is to be trusted",
+                   "%s is not encrypted, and a key was given: if it is to be "
+                   "trusted, snapcgi image recode encrypts it",
                    in->name);
 }
 

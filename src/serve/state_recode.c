@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define LIMIT (UINT64_C(64) << 30) /* bytes, as of state_limit */
+
 struct recode {
     const char *path;
     char name[PATH_MAX]; /* of the new file */
@@ -34,7 +36,7 @@ static enum err read_old(struct recode *r, const char *key, struct why *why)
         e = why_set(why, errno == ENOENT ? ERR_NOTFOUND : ERR_IO, "%s: %s",
                     r->path, strerror(errno));
     else
-        e = state_file_read(fd, r->path, key != NULL ? &r->key : NULL, 0,
+        e = state_file_read(fd, r->path, key != NULL ? &r->key : NULL, LIMIT,
                             &r->bytes, &r->n, why);
     if (fd >= 0)
         close(fd);
@@ -50,6 +52,7 @@ static enum err write_new(struct recode *r, const struct state_form *form,
                           uint64_t *bytes, struct why *why)
 {
     const struct slice whole = {r->bytes, r->n};
+    struct stat now;
     enum err e = ERR_IO;
     unlink(r->name);
     int fd = open(r->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -60,6 +63,11 @@ static enum err write_new(struct recode *r, const struct state_form *form,
                     fchmod(fd, r->st.st_mode & 0777) != 0))
         e = why_set(why, ERR_IO, "%s: %s", r->name, strerror(errno));
     close(fd);
+    if (e == OK && (stat(r->path, &now) != 0 || now.st_ino != r->st.st_ino))
+        e = why_set(why, ERR_BUSY,
+                    "%s was saved meanwhile: pause its pool first (snapcgi "
+                    "ctl pause)",
+                    r->path);
     if (e == OK && rename(r->name, r->path) != 0)
         e = why_set(why, ERR_IO, "%s: %s", r->path, strerror(errno));
     if (e != OK)

@@ -88,10 +88,10 @@ static void add_worker(struct handover *h, const struct child *c)
 static void add_keep(struct handover *h, const struct child *c)
 {
     const struct keep *k = c->keep;
-    struct handover_item it = {
-        .kind = "state",
-        .fd = {-1, -1},
-        .number = {(uint64_t)c->pid, k->older, k->change, k->uid, k->gid}};
+    struct handover_item it = {.kind = "state",
+                               .fd = {k->lock, -1},
+                               .number = {(uint64_t)c->pid, k->older, k->change,
+                                          k->uid, k->gid, c->grace}};
     snprintf(it.text, sizeof(it.text), "%s", k->path);
     handover_add(h, &it);
 }
@@ -440,16 +440,20 @@ static void take_keep(struct super *s, const struct handover_item *it)
     struct child *c = s->all.children;
     while (c != NULL && (uint64_t)c->pid != it->number[0])
         c = c->next;
-    if (c == NULL || c->keep != NULL)
+    if (c == NULL || c->keep != NULL) {
+        if (it->fd[0] >= 0)
+            close(it->fd[0]);
         return;
+    }
     c->keep = xalloc(sizeof(*c->keep));
     *c->keep = (struct keep){.older = (unsigned)it->number[1],
                              .change = it->number[2] != 0,
                              .uid = (uid_t)it->number[3],
-                             .gid = (gid_t)it->number[4]};
+                             .gid = (gid_t)it->number[4],
+                             .lock = it->fd[0]};
     snprintf(c->keep->path, sizeof(c->keep->path), "%.*s", CONFIG_STATE_PATH,
              it->text);
-    c->grace = s->config->process_control_timeout;
+    c->grace = it->number[5];
 }
 
 /* What the pools did before is not forgotten, nor their workers. */
@@ -544,6 +548,22 @@ static void take_paused(struct super *s)
     }
 }
 
+/* The pool whose state it waits for may have gone with the reload. */
+static void take_asker(struct super *s, int client, const char *pool)
+{
+    char text[128];
+    struct crew *only = pool[0] != '\0' ? super_crew(s, pool) : NULL;
+    if (pool[0] == '\0' || (only != NULL && only->config->state != NULL)) {
+        super_asked(s, client, ASK_SAVE, only);
+        return;
+    }
+    snprintf(text, sizeof(text),
+             only == NULL ? "there is no pool %.64s any more"
+                          : "pool %.64s keeps no state any more",
+             pool);
+    control_answer(s->control, client, false, slice_of(text));
+}
+
 static void take_clients(struct super *s)
 {
     struct handover_item *it;
@@ -555,8 +575,7 @@ static void take_clients(struct super *s)
         }
         int client = control_resume(s->control, it->fd[0]);
         if (it->number[0] == ASK_SAVE && s->all.count > 0)
-            super_asked(s, client, ASK_SAVE,
-                        it->text[0] != '\0' ? super_crew(s, it->text) : NULL);
+            take_asker(s, client, it->text);
         else
             super_asked(s, client, ASK_RENEW, NULL);
     }

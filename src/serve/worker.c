@@ -195,7 +195,9 @@ static void end_reply(void *arg)
         call_supervisor(w);
     }
     bool worn = w->most != 0 && w->served + 1 >= w->most;
-    if (w->drained != 0 || (!worn && !pool_outdated(w->pool)))
+    /* The supervisor replaces us when the next image is there. */
+    bool waits = w->place != NULL && strcmp(w->config.image, "auto") == 0;
+    if (w->drained != 0 || (!worn && (waits || !pool_outdated(w->pool))))
         return;
     if (!worn)
         log_notice("%s has changed: this process, made from an image of it, is "
@@ -260,15 +262,16 @@ static bool became_last(struct worker *w)
     return w->last && !before;
 }
 
-/* The next worker goes on from it. False: it could not be written. */
-static bool save_state(struct worker *w)
+/* The next worker goes on from it. ends: this one does in any case. False: it
+ * could not be written. */
+static bool save_state(struct worker *w, bool ends)
 {
     struct slot_state_kept *kept = &w->slot->kept;
     struct why why = {.text = ""};
     uint64_t began = clock_mono(), n = 0;
     w->save = false;
     slot_set(w->slot, SLOT_SAVING);
-    enum err e = state_write(&w->state, &w->handler, &n, &why);
+    enum err e = state_write(&w->state, &w->handler, ends, &n, &why);
     kept->duration = clock_mono() - began;
     w->saved = e == OK;
     if (e == OK) {
@@ -277,6 +280,7 @@ static bool save_state(struct worker *w)
     }
     log_error("the state could not be written: %s", why.text);
     snprintf(kept->refusal, sizeof(kept->refusal), "%s", why.text);
+    atomic_store(&kept->asks, false); /* asked for in vain */
     atomic_fetch_add(&kept->refused, 1);
     w->failed = e != ERR_SCRIPT; /* else it can go on */
     slot_set(w->slot, SLOT_IDLE);
@@ -305,7 +309,7 @@ static bool state_ends(struct worker *w)
         return false;
     if (!w->close)
         fcgi_give(w->fcgi);
-    if (!save_state(w))
+    if (!save_state(w, false))
         return w->failed;
     if (fcgi_pending(w->fcgi))
         fcgi_give(w->fcgi); /* somebody came meanwhile: for the next one */
@@ -446,7 +450,7 @@ static void find_image(struct worker *w)
     w->choice = (struct image_choice){
         .config = &w->config, .hold = IMAGE_COPY, .place = {.fd = -1}};
     if (image_app_path(&w->config, app))
-        image_find(&w->config, app, &w->choice.place);
+        image_find(&w->config, app, w->place != NULL, &w->choice.place);
 }
 
 static enum err begin(struct worker *w, const struct worker_setup *setup,
@@ -503,7 +507,9 @@ int worker_run(const struct worker_setup *setup)
     }
     pool.slot = w.slot;
     if (keeps_state(&w)) {
+        state_read(&w.state);
         engine.mode = ENGINE_BUILD;
+        engine.seeded = w.state.resumed;
         pool.find = state_find;
         pool.arg = &w.state;
         pool.kept = &w.state.kept;
@@ -530,7 +536,7 @@ int worker_run(const struct worker_setup *setup)
     say_ready(&w);
     serve(&w);
     if (keeps_state(&w) && !w.saved && !w.failed)
-        w.failed = !save_state(&w);
+        w.failed = !save_state(&w, true);
     fcgi_close(w.fcgi);
     if (!keeps_state(&w)) { /* else V8 is over, or soon is */
         pool_free(w.pool);

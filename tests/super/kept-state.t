@@ -37,6 +37,23 @@ sub wait_state {
     return wait_for(30, sub { state_of($s) eq $state });
 }
 
+# Asks from another process, whose answer is answer_to()'s.
+sub ask_apart {
+    my ($s, @words) = @_;
+    my $pid = fork() // die;
+    return $pid if $pid;
+    my $r = ctl($s, @words);
+    write_file("$s->{dir}/$words[0].new", "$r->{exit} $r->{out}$r->{err}");
+    rename "$s->{dir}/$words[0].new", "$s->{dir}/$words[0].answer";
+    POSIX::_exit(0);
+}
+
+sub answer_to {
+    my ($s, $verb) = @_;
+    my $file = "$s->{dir}/$verb.answer";
+    return wait_for(30, sub { -e $file }) ? read_file($file) : 'no answer';
+}
+
 sub text_of { return read_file("$_[0]{dir}/state" . ($_[1] // '')) }
 
 # ---- by hand ---------------------------------------------------------------
@@ -137,6 +154,16 @@ sub text_of { return read_file("$_[0]{dir}/state" . ($_[1] // '')) }
         'and the log says what is lost');
 }
 
+{
+    my $s = start_pool({});
+    number($s);
+    act($s, 'refuse');
+    ctl($s, 'save');
+    fcgi($s->{socket}, cgi_env('/a', QUERY_STRING => 'crash'), seconds => 30);
+    ok(log_has($s, qr/is lost, with 3 requests in it: it was ended by signal 9/),
+        'one that could not save and crashes later, was lost by that');
+}
+
 # ---- dying on the way --------------------------------------------------------
 
 for my $where (qw(half synced told status lie more)) {
@@ -206,6 +233,37 @@ for my $where (qw(half synced told status lie more)) {
     waitpid($pid, 0);
 }
 
+# Told to end, it is waited for: its request, and its state.
+{
+    my $s = start_pool({}, process_control_timeout => '500ms');
+    number($s);
+    my $slow = begin_request($s->{socket}, cgi_env('/a', QUERY_STRING => "wait=$s->{dir}/go"));
+    ok(wait_for(20, sub { figures($s)->{'active processes'} == 1 }), 'a request is in flight');
+    kill 'TERM', $s->{pid};
+    ok(log_has($s, qr/notice .*stopping/), 'the supervisor is told to end');
+    sleep 3; # much longer than process_control_timeout
+    write_file("$s->{dir}/go", '');
+    is($slow->reply(60)->{status}, 200, 'the request has its reply');
+    is(stop_process($s->{pid}), 0, 'and then it ends');
+    is(text_of($s), "one 1\n", 'with the state saved');
+}
+
+# A resume that comes while one saves ends nothing.
+{
+    my $s = start_pool({});
+    number($s);
+    act($s, "gate=$s->{dir}/gate");
+    my $answer = ask_apart($s, 'save');
+    ok(wait_state($s, 'saving'), 'a save has begun');
+    my $resume = ask_apart($s, 'resume');
+    sleep 1;
+    ok(!-e "$s->{dir}/save.answer", 'to resume what is not paused does not end it');
+    write_file("$s->{dir}/gate", '');
+    like(answer_to($s, 'save'), qr/\A0 www: saved, /, 'who asked for it is told of its end');
+    like(answer_to($s, 'resume'), qr/\A0 www: /, 'and who asked to resume, too');
+    waitpid($_, 0) for $answer, $resume;
+}
+
 # Nobody who comes meanwhile is lost, and no change.
 {
     my $s = start_pool({});
@@ -249,32 +307,39 @@ for my $where (qw(half synced told status lie more)) {
     is(text_of($s), "one 2\n", 'whatever was left');
 }
 
+# The supervisor is killed, and its worker is not.
+{
+    my $s = start_pool({});
+    number($s);
+    ctl($s, 'save');
+    act($s, "gate=$s->{dir}/gate");
+    my ($worker) = workers($s);
+    kill 'KILL', $s->{pid};
+    my $next = start_pool({ state => "$s->{dir}/state" });
+    ok(log_has($next, qr/error .*no worker can be started: another worker keeps its state in \S+state: of another pool, or another supervisor/),
+        'as long as a worker of before is there, no other is started');
+    is(scalar(workers($next)), 0, 'by the next supervisor');
+    write_file("$s->{dir}/gate", '');
+    ok(wait_for(20, sub { !kill 0, $worker }), 'when it has gone');
+    is(number($next), 2, 'another goes on from the last good state');
+    is(ctl($next, 'save')->{exit}, 0, 'and saves');
+}
+
 # A reload while a worker saves: the next program knows what becomes of it.
 {
     my $s = start_pool({});
     my $gate = "$s->{dir}/gate";
     number($s);
     act($s, "gate=$gate");
-    my @asked = map {
-        my $verb = $_;
-        my $pid = fork() // die;
-        if (!$pid) {
-            my $r = ctl($s, $verb);
-            write_file("$s->{dir}/$verb.new", "$r->{exit} $r->{out}$r->{err}");
-            rename "$s->{dir}/$verb.new", "$s->{dir}/$verb.answer";
-            POSIX::_exit(0);
-        }
-        wait_state($s, 'saving') if $verb eq 'pause';
-        $pid;
-    } qw(pause reload);
+    my @asked = ask_apart($s, 'pause');
+    wait_state($s, 'saving');
+    push @asked, ask_apart($s, 'reload');
     ok(log_has($s, qr/reloading: the configuration is tried first/), 'a reload during a pause');
-    ok(wait_for(30, sub { figures($s)->{reloads} == 1 }), 'comes to its end');
+    ok(wait_for(30, sub { (eval { figures($s)->{reloads} } // 0) == 1 }), 'comes to its end');
     is(scalar(workers($s)), 1, 'the worker still saves');
     write_file($gate, '');
-    ok(wait_for(30, sub { -e "$s->{dir}/pause.answer" && -e "$s->{dir}/reload.answer" }),
-        'both who asked are told');
-    like(read_file("$s->{dir}/pause.answer"), qr/\A0 www: /, 'that it is paused');
-    like(read_file("$s->{dir}/reload.answer"), qr/\A0 /, 'and reloaded');
+    like(answer_to($s, 'pause'), qr/\A0 www: /, 'who asked is told that it is paused');
+    like(answer_to($s, 'reload'), qr/\A0 /, 'and reloaded');
     is(text_of($s), "one 1\n", 'what the old worker wrote is the state');
     is(state_of($s), 'paused', 'and the pool is paused');
     ctl($s, 'resume');
@@ -291,10 +356,39 @@ for my $where (qw(half synced told status lie more)) {
     is(ctl($s, 'reload')->{exit}, 0, 'the state moves to another file');
     is(text_of($s), "one 2\n", 'the old worker has saved to its own');
     is(number($s), 1, 'the new one begins');
+    is(state_of($s), 'running', 'and nothing is left to be done');
+    ask_apart($s, 'save');
+    like(answer_to($s, 'save'), qr/\A0 www: saved, /, 'so it can be saved');
+    is(read_file("$s->{dir}/other"), "one 1\n", 'to that file');
     write_file($s->{conf}, $text =~ s/^\[pool www\]$/[pool web]/mr);
     is(ctl($s, 'reload')->{exit}, 0, 'the pool gets another name, and its first file');
     is(read_file("$s->{dir}/other"), "one 1\n", 'the old worker has saved to the other');
     is(number($s), 3, 'and the new one goes on from the first');
+}
+
+# Who waits for the state of a pool that a reload takes away.
+{
+    my $s = start_pool({});
+    number($s);
+    act($s, "gate=$s->{dir}/gate");
+    my @asked = ask_apart($s, 'pause', 'www');
+    wait_state($s, 'saving');
+    write_file($s->{conf}, read_file($s->{conf}) =~ s/^\[pool www\]$/[pool web]/mr);
+    push @asked, ask_apart($s, 'reload');
+    like(answer_to($s, 'pause'), qr/\A1 .*there is no pool www any more/, 'is told that');
+    write_file("$s->{dir}/gate", '');
+    answer_to($s, 'reload');
+    waitpid($_, 0) for @asked;
+}
+
+# A new image is for who begins anew.
+{
+    my $s = start_pool({ image => 'auto' }, log_level => 'info');
+    my ($n, $pid) = act($s, 'look');
+    ok(log_has($s, qr/image maker \d+ has ended with status 1/), 'an image was made');
+    sleep 2; # longer than the supervisor waits between two looks
+    is((act($s, 'look'))[1], $pid, 'and the worker serves on with its state');
+    is(figures($s)->{saves}, 0, 'which nobody has saved');
 }
 
 # Another pool, at another socket, takes over the file.
@@ -309,7 +403,7 @@ for my $where (qw(half synced told status lie more)) {
         ctl($s, 'reload');
         POSIX::_exit(0);
     }
-    ok(wait_for(30, sub { figures($s)->{reloads} == 1 }), 'another pool is to have the state');
+    ok(wait_for(30, sub { (eval { figures($s)->{reloads} } // 0) == 1 }), 'another pool is to have the state');
     my $c = begin_request("$s->{socket}.other", cgi_env('/a'));
     sleep 1;
     is(scalar(workers($s)), 1, 'and waits until the worker of the first has saved');
@@ -323,9 +417,9 @@ for my $where (qw(half synced told status lie more)) {
 {
     my $s = start_pool({ pm => 'ondemand', hibernate_after => '100ms' });
     is(number($s), 1, 'a pool that hibernates starts on demand');
+    ok(wait_for(30, sub { text_of($s) eq "one 1\n" }), 'saves');
     ok(wait_state($s, 'hibernating'), 'and hibernates');
     is(scalar(workers($s)), 0, 'without a worker');
-    is(text_of($s), "one 1\n", 'after saving');
     is(number($s), 2, 'who comes wakes it');
     ok(wait_state($s, 'hibernating'), 'it hibernates again');
     ok(log_has($s, qr/notice .*hibernating until somebody comes/), 'the log has it');
@@ -398,6 +492,54 @@ SKIP: {
     my ($aside) = glob "$s->{dir}/state.aside-*";
     is(read_file($aside // ''), "one 2\n", 'and the old one is kept aside');
     ok(!-e "$s->{dir}/state.1", 'where it stays');
+}
+
+{
+    my $s = start_pool({});
+    number($s);
+    stop_process($s->{pid});
+    local $ENV{FAKE_CODE} = 'two';
+    local $ENV{FAKE_GATE} = "$s->{dir}/go";
+    my $other = start_pool({ state => "$s->{dir}/state" });
+    ok(wait_for(20, sub { workers($other) == 1 }), 'a worker that starts');
+    my $pid = ask_apart($other, 'save');
+    ok(wait_state($other, 'saving'), 'is told to save');
+    write_file("$s->{dir}/go", '');
+    like(answer_to($other, 'save'), qr/\A1 .*www: no worker has started; what was saved at \d{4}-\S+ stays: it has ended with status 78/,
+        'and cannot start: nothing is said to be lost');
+    is(figures($other)->{'failed saves'}, 0, 'nor is it a failed save');
+    is(text_of($s), "one 1\n", 'the state is as it was');
+    waitpid($pid, 0);
+}
+
+# ---- what is said before anything is done ---------------------------------------
+
+sub refused {
+    my ($words, $name, %pool) = @_;
+    my $dir = temp_dir();
+    write_file("$dir/short", 'x');
+    chmod 0600, "$dir/short";
+    my %all = (listen => "$dir/s", app => '/a.js', state => "$dir/state",
+        map { $_ => $pool{$_} =~ s/DIR/$dir/r } keys %pool);
+    my $conf = write_config("$dir/c", pool => \%all);
+    my $r = run_program(['serve', '-t', '-c', $conf]);
+    isnt($r->{exit}, 0, $name);
+    like($r->{err}, qr/pool www: $words/, "$name: that is told");
+}
+
+refused('the key file \S+none: No such file', 'a key that is not there', state_key => 'DIR/none');
+refused('the key file \S+short must hold', 'a key that is none', state_key => 'DIR/short');
+
+{
+    my $dir = temp_dir();
+    my @pools = map { "[pool p$_]\nlisten = $dir/$_\napp = /a.js\nstate = $dir/" . ($_ == 1 ? '' : './') . "state\n" } 1, 2;
+    write_file("$dir/c", join('', @pools));
+    for my $try ([qw(serve -t)], ['check']) {
+        my $r = run_program([@$try, '-c', "$dir/c"]);
+        isnt($r->{exit}, 0, "@$try: two pools with one file");
+        like($r->{err}, qr/pool p1 of line 1 keeps its state there, too/,
+            "@$try: that is told, however it is written");
+    }
 }
 
 {

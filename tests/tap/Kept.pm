@@ -11,7 +11,7 @@ use Super;
 
 our @EXPORT = qw(
     keeps_modules other_program start_kept app_of say_to told saved state_file why_not
-    wait_phase refused_start in_background errors_of
+    wait_phase kill_server in_background errors_of
 );
 
 # Does this V8 take modules into an image? 10.2 does not: there a classic
@@ -62,12 +62,14 @@ sub start_kept {
     my (%o) = @_;
     my $dir = $o{dir} // temp_dir();
     write_file("$dir/app.js", $o{app}, 0644) if defined $o{app};
+    # A worker whose supervisor was killed may still listen there.
+    unlink map { "$dir/$_.sock" } qw(www status control);
     my $s = serve_with_status(dir => $dir, program => $o{program},
         global => { control => "$dir/control.sock", %{$o{global} // {}} },
         pool => { pm => 'static', app => "$dir/app.js", state => "$dir/state",
             'listen.mode' => '0666', %{$o{pool} // {}} });
     $s->{state} = $o{pool}{state} // "$dir/state";
-    wait_for(20, sub { -S "$dir/control.sock" && -S $s->{status} });
+    wait_for(20, sub { !alive($s->{pid}) || -S "$dir/control.sock" && -S $s->{status} });
     return $s;
 }
 
@@ -101,10 +103,13 @@ sub wait_phase {
     return wait_for(60, sub { figures($s)->{state} eq $phase });
 }
 
-# A server whose worker cannot start: the log's first line that is like that.
-sub refused_start {
-    my ($s, $like) = @_;
-    return log_has($s, $like, 60);
+# Kills a supervisor, and waits until its workers have found out.
+sub kill_server {
+    my ($s) = @_;
+    my @left = workers($s);
+    stop_process($s->{pid}, 'KILL');
+    wait_gone($_) for @left;
+    return;
 }
 
 # Runs that in a process of its own; what it gives is in the file.

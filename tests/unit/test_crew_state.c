@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "cgi/transport_fcgi.h"
+#include "serve/crew.h"
 #include "serve/keep.h"
 #include "serve/reply.h"
 #include "serve/super.h"
@@ -28,6 +29,7 @@
 #include <sys/ptrace.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -185,6 +187,8 @@ static bool load(struct fake *f)
     unsigned long long number = 0;
     if (f->place->state_in < 0)
         return true;
+    if (getenv("FAKE_GATE") != NULL)
+        await(getenv("FAKE_GATE"));
     (void)!read(f->place->state_in, text, sizeof(text) - 1);
     if (sscanf(text, "%31s %llu", code, &number) != 2) {
         fprintf(stderr, "the state is not whole\n");
@@ -260,6 +264,13 @@ static int fake_work(const struct child_place *place)
     }
 }
 
+/* Each finds that it has made another image. */
+static int fake_make(const struct child_place *place)
+{
+    (void)place;
+    return CREW_IMAGE_NEW;
+}
+
 static bool can_work(void)
 {
     return true;
@@ -269,8 +280,11 @@ static int serve(int argc, char **argv)
 {
     struct config config;
     struct buf errors;
-    struct super_setup setup = {
-        .argv = argv, .given_fd = -1, .work = fake_work, .check = can_work};
+    struct super_setup setup = {.argv = argv,
+                                .given_fd = -1,
+                                .work = fake_work,
+                                .make = fake_make,
+                                .check = can_work};
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "-t") == 0)
             setup.test = true;
@@ -330,6 +344,27 @@ static bool is_there(const char *suffix)
     return lstat(at(suffix), &st) == 0;
 }
 
+/* A file system that cannot do it: these are what keep.c calls. */
+static bool no_links;
+static const char *no_name; /* no file gets a name with that end; NULL */
+
+int linkat(int from_dir, const char *from, int to_dir, const char *to,
+           int flags)
+{
+    if (!no_links)
+        return (int)syscall(SYS_linkat, from_dir, from, to_dir, to, flags);
+    errno = EPERM;
+    return -1;
+}
+
+int renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+    if (no_name == NULL || strstr(to, no_name) == NULL)
+        return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, 0);
+    errno = EIO;
+    return -1;
+}
+
 static int set_up(void **state)
 {
     struct pool_config config = {.state = at(""), .state_keep = 2};
@@ -347,10 +382,15 @@ static int tear_down(void **state)
 {
     char command[128];
     (void)state;
+    no_links = false;
+    no_name = NULL;
+    keep_close(&keep);
     chmod(dir, 0700);
     snprintf(command, sizeof(command), "rm -rf '%s'", dir);
     return system(command);
 }
+
+static char said[512]; /* by the last save_text() that failed */
 
 /* A worker has written it, and said so. */
 static enum err save_text(const char *text, bool aside)
@@ -363,7 +403,10 @@ static enum err save_text(const char *text, bool aside)
     close(out);
     if (in >= 0)
         close(in);
-    return keep_commit(&keep, strlen(text), aside, &size, &why);
+    enum err e = keep_commit(&keep, strlen(text), aside, &size, &why);
+    keep_close(&keep);
+    snprintf(said, sizeof(said), "%s", e == OK ? "" : why.text);
+    return e;
 }
 
 static void refused(enum err want, const char *words)
@@ -537,7 +580,159 @@ static void a_folder_that_is_not_there_is_told(void **state)
     refused(ERR_NOTFOUND, "folder");
 }
 
-static void what_root_brings_becomes_the_users(void **state)
+/* ---- who else is there --------------------------------------------------- */
+
+static struct keep other_at(const char *path)
+{
+    struct pool_config config = {.state = path, .state_keep = 2};
+    struct identity id = {.change = false};
+    struct keep k;
+    keep_init(&k, &config, &id);
+    return k;
+}
+
+static void the_folder_is_not_reached_by_a_link(void **state)
+{
+    char path[200];
+    (void)state;
+    assert_int_equal(mkdir(at(".real"), 0700), 0);
+    snprintf(path, sizeof(path), "%s/sub", at(".real"));
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(symlink(at(".real"), at(".link")), 0);
+    snprintf(keep.path, sizeof(keep.path), "%s/state.link/state", dir);
+    refused(ERR_ACCESS, "is reached by a symbolic link: name it without");
+    snprintf(keep.path, sizeof(keep.path), "%s/state.link/sub/state", dir);
+    refused(ERR_ACCESS, "is reached by a symbolic link: name it without");
+}
+
+static void a_folder_that_becomes_a_link_is_left_alone(void **state)
+{
+    struct why why;
+    uint64_t size;
+    int in, out;
+    (void)state;
+    assert_int_equal(mkdir(at(".home"), 0700), 0);
+    assert_int_equal(mkdir(at(".root"), 0700), 0);
+    write_text(".root/state.new", "secret");
+    snprintf(keep.path, sizeof(keep.path), "%s/state", at(".home"));
+    assert_int_equal(keep_open(&keep, &in, &out, &why), OK);
+    assert_int_equal(write(out, "one", 3), 3);
+    close(out);
+    assert_int_equal(rename(at(".home"), at(".was")), 0);
+    assert_int_equal(symlink(at(".root"), at(".home")), 0);
+    assert_int_equal(keep_commit(&keep, 0, false, &size, &why), ERR_IO);
+    assert_non_null(strstr(why.text, "symbolic link"));
+    keep_discard(&keep);
+    has_text(".root/state.new", "secret");
+    has_text(".was/state.new", "one");
+}
+
+static void two_workers_never_have_the_same_file(void **state)
+{
+    struct why why = {.text = ""};
+    char path[200];
+    uint64_t size;
+    int in, out, ours;
+    (void)state;
+    snprintf(path, sizeof(path), "%s/.//state", dir);
+    struct keep other = other_at(path);
+    assert_int_equal(keep_open(&keep, &in, &ours, &why), OK);
+    assert_int_equal(keep_open(&other, &in, &out, &why), ERR_BUSY);
+    assert_non_null(strstr(why.text, "another worker keeps its state in"));
+    assert_int_equal(in, -1);
+    assert_int_equal(out, -1);
+    assert_int_equal(other.lock, -1);
+    keep_close(&keep); /* the supervisor has died, and its worker not */
+    assert_int_equal(keep_open(&other, &in, &out, &why), ERR_BUSY);
+    keep.lock = dup(ours);
+    assert_int_equal(write(ours, "one", 3), 3);
+    close(ours);
+    assert_int_equal(keep_open(&other, &in, &out, &why), ERR_BUSY);
+    assert_int_equal(keep_commit(&keep, 3, false, &size, &why), OK);
+    keep_close(&keep);
+    assert_int_equal(keep_open(&other, &in, &out, &why), OK);
+    has_text("", "one");
+    close(in);
+    close(out);
+    keep_close(&other);
+}
+
+static void what_somebody_else_has_made_is_not_believed(void **state)
+{
+    struct why why;
+    uint64_t size;
+    int in, out;
+    (void)state;
+    save_text("one", false);
+    assert_int_equal(keep_open(&keep, &in, &out, &why), OK);
+    assert_int_equal(write(out, "two", 3), 3);
+    close(in);
+    close(out);
+    unlink(at(".new"));
+    write_text(".new", "six");
+    assert_int_equal(keep_commit(&keep, 3, false, &size, &why), ERR_CORRUPT);
+    assert_non_null(strstr(why.text, "is no file with a state in it; somebody "
+                                     "else has made it anew"));
+    has_text("", "one");
+    keep_discard(&keep);
+    has_text(".new", "six");
+}
+
+/* ---- what a file system may not do ----------------------------------------
+ */
+
+/* What is beside FILE under a name with the time in it. */
+static const char *aside(void)
+{
+    static char text[64];
+    char command[300];
+    text[0] = '\0';
+    snprintf(command, sizeof(command), "cat '%s'.aside-*", at(""));
+    FILE *p = popen(command, "r");
+    assert_non_null(p);
+    (void)!fgets(text, sizeof(text), p);
+    pclose(p);
+    return text;
+}
+
+static void other_codes_state_stays_where_there_are_no_links(void **state)
+{
+    (void)state;
+    save_text("one", false);
+    no_links = true;
+    assert_int_equal(save_text("two", true), OK);
+    has_text("", "two");
+    assert_string_equal(aside(), "one");
+}
+
+static void other_codes_state_is_not_overwritten(void **state)
+{
+    (void)state;
+    save_text("one", false);
+    no_links = true;
+    no_name = ".aside";
+    assert_int_equal(save_text("two", true), ERR_IO);
+    has_text("", "one");
+    has_text(".new", "two");
+    assert_non_null(strstr(said, "state.new, as it cannot be made"));
+}
+
+static void what_cannot_have_its_name_has_another(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(at(""), 0700), 0);
+    write_text(".new", "one");
+    struct why why;
+    uint64_t size;
+    keep.older = 0;
+    assert_int_equal(keep_commit(&keep, 3, false, &size, &why), ERR_IO);
+    assert_non_null(strstr(why.text, "is whole and kept as "));
+    assert_non_null(strstr(why.text, "/state.aside-"));
+    assert_string_equal(aside(), "one");
+    assert_false(is_there(".new"));
+}
+
+static void what_root_brings_is_read_and_not_given_away(void **state)
 {
     struct why why;
     struct stat st;
@@ -547,22 +742,23 @@ static void what_root_brings_becomes_the_users(void **state)
         skip();
     keep.change = true;
     keep.uid = keep.gid = 1234;
-    write_text("", "one");
-    chmod(at(""), 0644);
+    write_text("", "a secret");
+    refused(ERR_ACCESS, "belongs to root, and is no state");
+    write_text("", "snapcgi\n and more");
     assert_int_equal(keep_check(&keep, &why), OK);
-    assert_int_equal(stat(at(""), &st), 0);
-    assert_int_equal(st.st_uid, 0);
     assert_int_equal(link(at(""), at(".link")), 0);
-    refused(ERR_ACCESS, "belongs to user 0");
+    refused(ERR_ACCESS, "belongs to root, and is no state");
     unlink(at(".link"));
+    write_text("", "snapcgi+ and more");
     assert_int_equal(keep_open(&keep, &in, &out, &why), OK);
     assert_int_equal(fstat(in, &st), 0);
-    assert_int_equal(st.st_uid, 1234);
+    assert_int_equal(st.st_uid, 0);
     assert_int_equal(st.st_mode & 07777, 0600);
     assert_int_equal(fstat(out, &st), 0);
     assert_int_equal(st.st_uid, 1234);
     close(in);
     close(out);
+    keep_close(&keep);
     assert_int_equal(chown(at(""), 4321, 0), 0);
     refused(ERR_ACCESS, "belongs to user 4321");
 }
@@ -653,7 +849,14 @@ int main(int argc, char **argv)
         TEST(a_link_in_the_way_of_the_new_file_is_not_followed),
         TEST(what_others_may_write_is_refused),
         TEST(a_folder_that_is_not_there_is_told),
-        TEST(what_root_brings_becomes_the_users),
+        TEST(the_folder_is_not_reached_by_a_link),
+        TEST(a_folder_that_becomes_a_link_is_left_alone),
+        TEST(two_workers_never_have_the_same_file),
+        TEST(what_somebody_else_has_made_is_not_believed),
+        TEST(other_codes_state_stays_where_there_are_no_links),
+        TEST(other_codes_state_is_not_overwritten),
+        TEST(what_cannot_have_its_name_has_another),
+        TEST(what_root_brings_is_read_and_not_given_away),
         TEST(a_commit_killed_anywhere_leaves_a_whole_state),
     };
     if (argc > 1 && strcmp(argv[1], "serve") == 0)

@@ -31,6 +31,21 @@ static void rows_are_read(void **state)
     image_census_free(&c);
 }
 
+static void what_is_not_known_is_null(void **state)
+{
+    (void)state;
+    struct image_census c;
+    struct why why = {.text = ""};
+    assert_int_equal(
+        image_census_read(SLICE("{\"holders\":[{\"name\":\"a\",\"where\":null,"
+                                "\"line\":0,\"bytes\":1}],\"total\":null}"),
+                          &c, &why),
+        OK);
+    assert_int_equal(c.holders.count, 1);
+    assert_true(c.count == 0 && c.bytes == 0);
+    image_census_free(&c);
+}
+
 static void any_part_of_it_is_refused(void **state)
 {
     (void)state;
@@ -82,6 +97,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_read),
+        cmocka_unit_test(what_is_not_known_is_null),
         cmocka_unit_test(any_part_of_it_is_refused),
         cmocka_unit_test(what_is_too_much_is_refused),
     };

@@ -139,21 +139,21 @@ static void what_has_the_same_content_is_unchanged(void **state)
     struct why why = {.text = ""};
     struct timespec then[2] = {{.tv_sec = 100}, {.tv_sec = 100}};
     both_here(&text);
-    assert_int_equal(image_sources_unchanged(buf_view(&text), &why), OK);
+    assert_int_equal(image_sources_unchanged(buf_view(&text), false, &why), OK);
     assert_int_equal(utimensat(AT_FDCWD, other_path, then, 0), 0);
-    assert_int_equal(image_sources_unchanged(buf_view(&text), &why), OK);
+    assert_int_equal(image_sources_unchanged(buf_view(&text), false, &why), OK);
     put(other_path, "\xef\xbb\xbf{}"); /* a mark is no part of the text */
-    assert_int_equal(image_sources_unchanged(buf_view(&text), &why), OK);
+    assert_int_equal(image_sources_unchanged(buf_view(&text), false, &why), OK);
     put(other_path, "[]");
     assert_int_equal(utimensat(AT_FDCWD, other_path, then, 0), 0);
-    assert_int_equal(image_sources_unchanged(buf_view(&text), &why),
+    assert_int_equal(image_sources_unchanged(buf_view(&text), false, &why),
                      ERR_MISMATCH);
     assert_non_null(strstr(why.text, ".json is not what it was"));
     put(other_path, "");
-    assert_int_equal(image_sources_unchanged(buf_view(&text), &why),
+    assert_int_equal(image_sources_unchanged(buf_view(&text), false, &why),
                      ERR_MISMATCH);
     unlink(other_path);
-    assert_int_equal(image_sources_unchanged(buf_view(&text), &why),
+    assert_int_equal(image_sources_unchanged(buf_view(&text), false, &why),
                      ERR_MISMATCH);
     assert_non_null(strstr(why.text, "No such file"));
     buf_free(&text);
