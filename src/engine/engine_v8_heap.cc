@@ -293,7 +293,10 @@ void heap_mend(struct realm *r)
         if (v.IsEmpty() || !v->IsArrayBuffer())
             continue;
         v8::Local<v8::ArrayBuffer> buffer = v.As<v8::ArrayBuffer>();
-        if (buffer->ByteLength() == 0 && buffer->IsDetachable())
+        /* That of a small typed array looks empty, too, but has no store
+         * that something else would share. */
+        if (buffer->ByteLength() == 0 && buffer->IsDetachable() &&
+            buffer->GetBackingStore().use_count() > 1)
             buffer->Detach();
     }
 #else

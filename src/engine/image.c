@@ -44,8 +44,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const char image_magic[8] = {'s', 'n', 'a', 'p', 'c', 'g', 'i', '\n'};
-
 #if defined(__x86_64__)
 const char image_machine[16] = "x86-64";
 #elif defined(__aarch64__)
@@ -187,9 +185,9 @@ static enum err head_whole(const struct image_header *h, size_t n,
                            struct why *why)
 {
     if (n < HEADER_N &&
-        memcmp(h, image_magic, n < sizeof image_magic ? n : 8) == 0)
+        memcmp(h, IMAGE_MAGIC, n < IMAGE_MAGIC_N ? n : IMAGE_MAGIC_N) == 0)
         return cut_short(n, HEADER_N, why);
-    if (n < HEADER_N || memcmp(h->magic, image_magic, sizeof h->magic) != 0)
+    if (n < HEADER_N || memcmp(h->magic, IMAGE_MAGIC, IMAGE_MAGIC_N) != 0)
         return why_set(why, ERR_CORRUPT, "not a snapcgi image");
     if (h->format != IMAGE_FORMAT)
         return why_set(why, ERR_MISMATCH,

@@ -4,6 +4,7 @@
 #ifndef ENGINE_IMAGE_PARTS_H
 #define ENGINE_IMAGE_PARTS_H
 
+#include "base/image_magic.h"
 #include "engine/image.h"
 
 #define IMAGE_FORMAT 2u
@@ -47,7 +48,6 @@ struct image_entry {
 } __attribute__((packed));
 _Static_assert(sizeof(struct image_entry) == ENTRY_N, "an entry");
 
-extern const char image_magic[8];
 extern const char image_machine[16]; /* this one's, NUL-padded */
 
 /*

@@ -56,7 +56,7 @@ static void fill_header(const struct image_plan *plan, uint64_t file_n,
         .base = plan->base != NULL ? strtoull(plan->base, NULL, 16) : 0,
         .clock = plan->clock,
         .wake = plan->wake};
-    memcpy(h->magic, image_magic, sizeof h->magic);
+    memcpy(h->magic, IMAGE_MAGIC, IMAGE_MAGIC_N);
     memcpy(h->machine, machine, strnlen(machine, sizeof h->machine));
     memcpy(h->version, plan->host.version,
            strnlen(plan->host.version, sizeof h->version));

@@ -5,6 +5,7 @@
 #ifndef SERVE_STATE_FILE_PARTS_H
 #define SERVE_STATE_FILE_PARTS_H
 
+#include "base/image_magic.h"
 #include "serve/libzstd.h"
 #include "serve/state_file.h"
 #include "serve/state_seal.h"
@@ -12,7 +13,6 @@
 #define STATE_FORMAT 1u
 #define STATE_HEADER_N 88u
 #define STATE_PIECE_N ((size_t)1 << 20)
-#define STATE_MAGIC "snapcgi+" /* an image has a line end there */
 
 enum state_flag {
     STATE_FILE_ZSTD = 1,
