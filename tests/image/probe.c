@@ -69,10 +69,12 @@ static int make(int argc, char **argv)
         parts[plan.count++] =
             (struct image_part){.section = (enum image_section)atoi(argv[i]),
                                 .bytes = whole_file(argv[i + 1])};
-    if (image_write(argv[2], &plan, &why) == OK)
-        return 0;
-    printf("%s\n", why.text);
-    return 1;
+    enum err e = image_write(argv[2], &plan, &why);
+    if (e != OK)
+        printf("%s\n", why.text);
+    for (size_t i = 0; i < plan.count; i++)
+        free((void *)(uintptr_t)parts[i].bytes.p);
+    return e == OK ? 0 : 1;
 }
 
 int main(int argc, char **argv)

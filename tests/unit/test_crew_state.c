@@ -859,8 +859,11 @@ int main(int argc, char **argv)
         TEST(what_root_brings_is_read_and_not_given_away),
         TEST(a_commit_killed_anywhere_leaves_a_whole_state),
     };
-    if (argc > 1 && strcmp(argv[1], "serve") == 0)
-        return serve(argc, argv);
+    if (argc > 1 && strcmp(argv[1], "serve") == 0) {
+        int status = serve(argc, argv);
+        fflush(NULL);
+        _exit(status); /* as snapcgi does: what it holds is not freed */
+    }
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
