@@ -11,7 +11,12 @@ const undo = [];
 
 // of the application's own line
 function place() {
+    const limit = Object.getOwnPropertyDescriptor(Error, "stackTraceLimit");
+    if (limit?.writable)
+        Error.stackTraceLimit = 30; // the application may want fewer
     const frames = `${new Error().stack}`.split("\n").slice(1);
+    if (limit?.writable)
+        Error.stackTraceLimit = limit.value;
     const own = frames.find((line) => !line.includes("snapcgi:"));
     const found = /\(?([^ (]+:\d+):\d+\)?$/.exec(own ?? "");
     return found === null ? "" : ` (${found[1]})`;

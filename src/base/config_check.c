@@ -39,6 +39,11 @@ static void check_pool(const struct check *c, const struct config_section *s)
     else if (p->app == NULL && p->root == NULL &&
              strcmp(p->listen, "fd 0") != 0)
         mistake(c, s->line, "this pool has neither app nor root");
+    if (p->image_key != NULL && strcmp(p->image, "auto") == 0)
+        mistake(c, line_of(s, "image"),
+                "image cannot be auto beside image_key: what is made here is "
+                "not signed; build and sign it at deploy, and name it by "
+                "image = FILE");
     if (p->spare > p->spare_max)
         mistake(c, s->line, "spare is more than spare_max");
     if (p->pm == PM_DYNAMIC && p->min_spare_servers > p->max_spare_servers)

@@ -790,6 +790,10 @@ static void an_image_is_beside_or_auto_or_a_file(void **state)
     good(t, POOL "image = auto\nimage_warm = / /a\n[cgi]\nimage = a.img\n");
     assert_string_equal(config_pool(&t->c, "a")->image, "auto");
     assert_string_equal(t->c.cgi.image, "/etc/a.img");
+    bad(t, POOL "image = auto\nimage_key = k.pub\n",
+        "/etc/s.conf:4: image cannot be auto beside image_key: what is made "
+        "here is not signed; build and sign it at deploy, and name it by image "
+        "= FILE\n");
     bad(t, POOL "image_warm = a\n",
         "/etc/s.conf:4: image_warm = a has a in it, which is not a path that "
         "begins with /; a list has blanks between its words\n");
