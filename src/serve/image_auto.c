@@ -195,15 +195,6 @@ static enum err make(struct auto_job *job, const char *path,
     return e;
 }
 
-static void log_lines_of(struct slice all)
-{
-    while (all.n > 0) {
-        size_t n = slice_find(all, '\n');
-        log_warn("%.*s", (int)n, all.p);
-        all = slice_from(all, n + 1);
-    }
-}
-
 enum image_auto image_auto(const struct pool_config *config,
                            const struct identity *identity,
                            const struct image *base)
@@ -230,7 +221,7 @@ enum image_auto image_auto(const struct pool_config *config,
         if (e != OK)
             log_warn("no image of %s can be made, its source is used: %s",
                      config->app, why.text);
-        log_lines_of(buf_view(&made.warnings));
+        log_lines(LOG_WARN, buf_view(&made.warnings));
         buf_free(&made.warnings);
     } else {
         log_error("no image is made: %s", why.text);

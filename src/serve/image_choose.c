@@ -30,12 +30,12 @@ static bool open_place(struct image_place *at)
     return at->fd >= 0;
 }
 
-/* app.js is beside app.img. */
-static bool beside(const char *app, char out[static PATH_MAX])
+bool image_beside(const char *app, char out[static PATH_MAX])
 {
-    const char *base = strrchr(app, '/');
-    const char *dot = strrchr(base != NULL ? base : app, '.');
-    size_t n = dot != NULL ? (size_t)(dot - app) : strlen(app);
+    const char *slash = strrchr(app, '/');
+    const char *base = slash != NULL ? slash + 1 : app;
+    const char *dot = strrchr(base, '.');
+    size_t n = dot != NULL && dot > base ? (size_t)(dot - app) : strlen(app);
     if (n + sizeof(".img") > PATH_MAX)
         return false;
     memcpy(out, app, n);
@@ -98,7 +98,7 @@ static bool open_cached(const struct pool_config *c, const char *app,
 
 static bool open_beside(const char *app, bool careful, struct image_place *out)
 {
-    if (!beside(app, out->path))
+    if (!image_beside(app, out->path))
         return false;
     if (careful)
         out->fd = real_open(out->path);

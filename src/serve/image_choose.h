@@ -59,6 +59,9 @@ struct image_choice {
 const struct image *image_choose(void *choice, const char *path,
                                  struct slice *sources);
 
+/* The image beside app.js is app.img; .x has no suffix. False when its path is
+ * too long. */
+bool image_beside(const char *app, char out[static PATH_MAX]);
 /* The pool's application as a process outside of its chroot sees it, links
  * resolved where there is none. False when it has none, or that is too long. */
 bool image_app_path(const struct pool_config *c, char out[static PATH_MAX]);

@@ -8,6 +8,7 @@
 #include "bind/host.h"
 #include "bind/warm.h"
 #include "engine/image_build.h"
+#include "serve/image_choose.h"
 #include "serve/image_make.h"
 #include "serve/image_show.h"
 #include "serve/image_trust.h"
@@ -165,16 +166,6 @@ static int build_api(const struct asked *a)
     return status;
 }
 
-/* app.js makes app.img, app.img/x has no suffix. False: too long. */
-static bool out_path(const char *app, char *out, size_t n)
-{
-    const char *slash = strrchr(app, '/');
-    const char *base = slash != NULL ? slash + 1 : app;
-    const char *dot = strrchr(base, '.');
-    size_t keep = dot != NULL && dot > base ? (size_t)(dot - app) : strlen(app);
-    return (size_t)snprintf(out, n, "%.*s.img", (int)keep, app) < n;
-}
-
 static int build_app(const struct asked *a)
 {
     char beside[PATH_MAX];
@@ -191,7 +182,7 @@ static int build_app(const struct asked *a)
                                 .timeout = IMAGE_MAKE_TIMEOUT};
 
     if (a->out == NULL) {
-        if (!out_path(a->file[0], beside, sizeof beside)) {
+        if (!image_beside(a->file[0], beside)) {
             why_set(&why, ERR_TOOBIG, "the path is too long");
             return failed(a, ERR_TOOBIG, &why, (struct slice){NULL, 0});
         }
