@@ -218,48 +218,27 @@ static enum err put(const struct make *m, const struct bench *b,
                            : image_write_fd(o->out_fd, &plan, why);
 }
 
-/* What stands in the way, line by line, the first in why. */
-static enum err refuse(const struct bench *b, struct why *why)
-{
-    struct seat *seat = b->seat;
-    struct buf lines;
-    buf_init(&lines, 16 * 1024);
-    if (realm_unkept(seat->realm, &seat->host.resources, false, &lines) > 0) {
-        struct slice all = buf_view(&lines);
-        size_t end = slice_find(all, '\n');
-        why_set(why, ERR_SCRIPT, "%.*s", (int)end, all.p);
-        say_lines(slice_from(all, end + 1));
-    }
-    buf_free(&lines);
-    return ERR_SCRIPT;
-}
-
 static enum err write_out(const struct make *m, struct bench *b,
                           struct why *why)
 {
-    struct buf sources, census;
-    struct reskind_count kind;
+    struct buf sources, census, more;
     void *snapshot = NULL;
     size_t n = 0;
     buf_init(&sources, SOURCES_MAX);
     buf_init(&census, CENSUS_MAX);
+    buf_init(&more, SEAT_LINES_MAX);
     enum err e = describe(b, &sources, why);
     if (e == OK)
         e = realm_census(b->seat->realm, &census, why);
-    /* The collector frees what only garbage held. */
-    if (e == OK && restab_kinds(&b->seat->host.resources, &kind, 1) > 0)
-        e = why_set(why, ERR_SCRIPT, "the application holds a %s",
-                    kind.kind->name);
-    if (e == ERR_SCRIPT)
-        e = refuse(b, why);
-    else if (e == OK && (e = realm_write(b->seat->realm, &snapshot, &n, why)) ==
-                            ERR_SCRIPT)
-        e = refuse(b, why);
+    if (e == OK)
+        e = seat_write(b->seat, false, &snapshot, &n, &more, why);
+    say_lines(buf_view(&more));
     if (e == OK)
         e = put(m, b, (struct slice){snapshot, n}, buf_view(&sources),
                 buf_view(&census), why);
     buf_free(&sources);
     buf_free(&census);
+    buf_free(&more);
     return e;
 }
 

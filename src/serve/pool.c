@@ -370,6 +370,26 @@ const struct app *seat_app(const struct seat *s)
     return s->row->app;
 }
 
+enum err seat_write(struct seat *s, bool serving, void **out, size_t *n,
+                    struct buf *more, struct why *why)
+{
+    const struct restab *held = &s->host.resources;
+    struct reskind_count kind;
+    enum err e = ERR_SCRIPT;
+    if (restab_kinds(held, &kind, 1) > 0)
+        realm_collect(s->realm); /* it may be garbage */
+    if (restab_kinds(held, &kind, 1) > 0)
+        why_set(why, e, "the application holds a %s", kind.kind->name);
+    else
+        e = realm_write(s->realm, out, n, why);
+    if (e != ERR_SCRIPT || realm_unkept(s->realm, held, serving, more) == 0)
+        return e;
+    size_t end = slice_find(buf_view(more), '\n');
+    why_set(why, e, "%.*s", (int)end, more->p);
+    buf_skip(more, end < more->n ? end + 1 : end);
+    return e;
+}
+
 void pool_renew(struct pool *p)
 {
     for (struct row *row = p->rows; row != NULL; row = row->next) {

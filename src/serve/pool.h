@@ -76,6 +76,14 @@ void pool_give(struct pool *p, struct seat *s);
 
 /* The application of a seat; lent as long as it. */
 const struct app *seat_app(const struct seat *s);
+#define SEAT_LINES_MAX (16u * 1024)
+/*
+ * realm_write(), and when that cannot be, what stands in the way: its first
+ * line in why, others in more. serving: as realm_unkept() has it.
+ */
+enum err seat_write(struct seat *s, bool serving, void **out, size_t *n,
+                    struct buf *more, struct why *why);
+
 /* The image in use, once there was a request or pool_prepare(). */
 const struct image *pool_image(const struct pool *p);
 /* It is of an application whose files have changed: no other can be loaded in

@@ -198,26 +198,6 @@ enum err state_begin(struct state *s, struct handler *h, struct why *why)
 /* ---- to the file ----------------------------------------------------------
  */
 
-/* The first of what stands in the way; the others are logged. */
-static enum err refuse(const struct seat *seat, struct why *why)
-{
-    struct buf lines;
-    bool first = true;
-    buf_init(&lines, 16 * 1024);
-    realm_unkept(seat->realm, &seat->host.resources, true, &lines);
-    for (struct slice all = buf_view(&lines); all.n > 0;) {
-        size_t end = slice_find(all, '\n');
-        if (first)
-            why_set(why, ERR_SCRIPT, "%.*s", (int)end, all.p);
-        else
-            log_warn("%.*s", (int)end, all.p);
-        first = false;
-        all = slice_from(all, end + 1);
-    }
-    buf_free(&lines);
-    return ERR_SCRIPT;
-}
-
 /* A full disk is found out while there is still a heap to go on with. */
 static enum err reserve(const struct state *s, const struct seat *seat,
                         struct why *why)
@@ -298,22 +278,6 @@ static enum err put(struct state *s, struct seat *seat, struct slice heap,
                                   written, why);
 }
 
-/* ERR_SCRIPT: it cannot be, and JavaScript can go on. */
-static enum err take_heap(struct seat *seat, void **heap, size_t *n,
-                          struct why *why)
-{
-    const struct restab *held = &seat->host.resources;
-    struct reskind_count kind;
-    if (restab_kinds(held, &kind, 1) > 0)
-        realm_collect(seat->realm); /* it may be garbage */
-    if (restab_kinds(held, &kind, 1) > 0) {
-        why_set(why, ERR_SCRIPT, "the application holds a %s", kind.kind->name);
-        return refuse(seat, why);
-    }
-    enum err e = realm_write(seat->realm, heap, n, why);
-    return e == ERR_SCRIPT ? refuse(seat, why) : e;
-}
-
 /* Would the next worker take it? It has no code but what is there now. */
 static enum err same_files(struct slice sources, struct why *why)
 {
@@ -330,11 +294,12 @@ static enum err write_heap(struct state *s, struct handler *h,
                            struct seat *seat, bool ends, uint64_t *written,
                            struct why *why)
 {
-    struct buf sources;
+    struct buf sources, more;
     void *heap = NULL;
     size_t n = 0;
     bool frozen = s->kept.frozen.n > 0;
     buf_init(&sources, IMAGE_SOURCES_MAX);
+    buf_init(&more, SEAT_LINES_MAX);
     enum err e = describe(s, h, seat, &sources, why);
     if (e == OK && !ends && !frozen)
         e = same_files(buf_view(&sources), why);
@@ -344,9 +309,10 @@ static enum err write_heap(struct state *s, struct handler *h,
     }
     bool room = e == OK;
     if (e == OK)
-        e = take_heap(seat, &heap, &n, why);
+        e = seat_write(seat, true, &heap, &n, &more, why);
     else
         e = ERR_SCRIPT; /* nothing is lost */
+    log_lines(LOG_WARN, buf_view(&more));
     /* One that never can be need not be waited for. */
     if (e == ERR_SCRIPT && frozen &&
         (ends || (room && !engine_keeps_modules()))) {
@@ -358,6 +324,7 @@ static enum err write_heap(struct state *s, struct handler *h,
                        written, why) != OK)
         e = n > 0 ? ERR_FAIL : ERR_SCRIPT;
     buf_free(&sources);
+    buf_free(&more);
     free(heap);
     return e;
 }
