@@ -531,5 +531,6 @@ int main(void)
         cmocka_unit_test(a_mapping_outlives_a_file_that_is_swapped),
         cmocka_unit_test(a_stale_temporary_is_no_way_to_another_file),
     };
-    return cmocka_run_group_tests_name("image", tests, set_up, tear_down);
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -101,5 +101,6 @@ int main(void)
         cmocka_unit_test(any_part_of_it_is_refused),
         cmocka_unit_test(what_is_too_much_is_refused),
     };
-    return cmocka_run_group_tests_name("image_census", tests, NULL, NULL);
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

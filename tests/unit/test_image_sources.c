@@ -226,6 +226,6 @@ int main(void)
         cmocka_unit_test(what_has_the_same_content_is_unchanged),
         cmocka_unit_test(what_is_no_list_is_refused),
     };
-    return cmocka_run_group_tests_name("image_sources", tests, set_up,
-                                       tear_down);
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -309,5 +309,6 @@ int main(void)
         cmocka_unit_test(a_wrong_sha_256_is_damage),
         cmocka_unit_test(what_is_no_key_is_refused),
     };
-    return cmocka_run_group_tests_name("image_trust", tests, set_up, tear_down);
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -174,5 +174,6 @@ int main(void)
         TEST(any_value_can_be_passed_over),
         TEST(numbers_have_limits),
     };
-    return cmocka_run_group_tests_name("json", tests, NULL, NULL);
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

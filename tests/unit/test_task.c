@@ -123,5 +123,6 @@ int main(void)
         cmocka_unit_test(how_it_ended_is_said),
         cmocka_unit_test(it_has_no_more_time_than_it_gets),
     };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
