@@ -136,20 +136,22 @@ install_packages() {
     fi
 }
 
-# For the fuzzers and a look at the status page: skipped where the release does
-# not have them.
+# For bundles, the fuzzers and a look at the status page: skipped where the
+# release does not have them.
 optional_packages() {
-    local package missing=()
-    for package in clang libclang-rt-dev chromium; do
-        installed "$package" || missing+=("$package")
+    local package want=() absent=()
+    for package in esbuild clang libclang-rt-dev chromium; do
+        ! installed "$package" || continue
+        update_lists
+        if apt-get -s --no-remove install "$package" >/dev/null 2>&1; then
+            want+=("$package")
+        else
+            absent+=("$package")
+        fi
     done
-    [ ${#missing[@]} -gt 0 ] || return 0
-    update_lists
-    if apt-get -s --no-remove install "${missing[@]}" >/dev/null 2>&1; then
-        install_packages "${missing[@]}"
-    else
-        say "not to be had here, so some tests are skipped: ${missing[*]}"
-    fi
+    install_packages "${want[@]}"
+    [ ${#absent[@]} = 0 ] ||
+        say "not to be had here, so some tests are skipped: ${absent[*]}"
 }
 
 packages() {
@@ -161,7 +163,7 @@ packages() {
     if [ "$purpose" = test ]; then
         want="$want apache2 libapache2-mod-fcgid nginx
             libnet-fastcgi-perl libfcgi-client-perl mandoc shellcheck
-            clang-format python3 openssl libseccomp2"
+            clang-format python3 openssl libseccomp2 strace"
     fi
     for package in $want; do
         installed "$package" || missing+=("$package")
