@@ -27,11 +27,12 @@ $noise x= 100;
 # weight: of 10,000; leave: [least bytes of the reply, seconds] before the
 # client goes away, or 'upload' in the middle of its body.
 my %kinds = (
-    hello => { weight => 3000, path => '/hello.js', good => \&is_hello },
-    'hello, kept realm' => { weight => 2300, path => '/app/hello',
+    hello => { weight => 2800, path => '/hello.js', good => \&is_hello },
+    'hello, kept realm' => { weight => 2000, path => '/app/hello',
         good => \&is_hello },
     'hello, on demand' => { weight => 100, path => '/od/hello',
         good => \&is_hello },
+    'kept state' => { weight => 500, path => '/kept/', good => \&is_counted },
     HEAD => { weight => 200, method => 'HEAD', path => '/hello.js',
         good => sub { $_[0] eq '' } },
     JSON => { weight => 900, method => 'POST',
@@ -69,7 +70,7 @@ my %kinds = (
 );
 
 # What a reload must not disturb, and nothing that slows it down.
-my @quick = ('hello', 'hello, kept realm', 'JSON', 'stream');
+my @quick = ('hello', 'hello, kept realm', 'kept state', 'JSON', 'stream');
 
 sub kind_names { return sort keys %kinds }
 sub is_left { return defined $kinds{$_[0]}{leave} }
@@ -92,6 +93,16 @@ sub is_hello {
     my ($code, $conf) = $got =~ /\Ahello (\d+) (\d+)\n\z/ or return 0;
     my ($least_code, $least_conf) = split ' ', $floor;
     return $code >= $least_code && $conf >= $least_conf;
+}
+
+# Nothing that was counted is forgotten.
+my $counted = 0;
+
+sub is_counted {
+    my ($count) = $_[0] =~ /\Akept (\d+)\n\z/ or return 0;
+    my $more = $count > $counted;
+    $counted = $count;
+    return $more;
 }
 
 # ---- HTTP ------------------------------------------------------------------
@@ -222,7 +233,7 @@ sub leave {
 
 sub fastcgi {
     my ($c, $r, $id, $method, $path, $body) = @_;
-    my ($pool) = $path =~ m{^/(app|od)/};
+    my ($pool) = $path =~ m{^/(app|od|kept)/};
     local $c->{peer} = $c->{sockets}{$pool // 'www'};
     dial($c);
     put($c, Snap::Fcgi::request_bytes(Snap::cgi_env("$c->{root}$path",

@@ -14,7 +14,7 @@ sub new {
         port => { nginx => free_port(), lighttpd => free_port() } }, $class;
 }
 
-sub pools { return qw(www app od) }
+sub pools { return qw(www app od kept) }
 
 # Of the code and of the configuration; both only grow.
 sub generations { return "$_[0]{code} $_[0]{conf}" }
@@ -105,6 +105,13 @@ export default {
 JS
 );
 
+# Counts what it is asked. A classic script, which every V8 can keep.
+my $kept = <<'JS';
+let count = 0;
+addEventListener("fetch", (event) =>
+    event.respondWith(new Response(`kept ${++count}\n`)));
+JS
+
 # Code that changes; the number is its generation.
 sub hello_js {
     my ($generation) = @_;
@@ -145,7 +152,7 @@ sub new_code {
     my ($s) = @_;
     $s->{code}++;
     replace_file("$s->{dir}/root/hello.js", hello_js($s->{code}));
-    replace_file("$s->{dir}/app.js", app_js($s->{code}));
+    replace_file("$s->{dir}/$_.js", app_js($s->{code})) for qw(app od);
 }
 
 # Each configuration is another one; the settled one is that of the quiet
@@ -159,9 +166,12 @@ sub new_conf {
         www => "pm = dynamic\nmax_children = @{[4 + $odd]}\n"
             . "root = $dir/root\nreset = context\n",
         app => "pm = static\nmax_children = @{[2 + $odd]}\n"
-            . "app = $dir/app.js\nreset = none\nwatch = off\n",
+            . "app = $dir/app.js\nreset = none\nwatch = off\nimage = auto\n",
         od => "pm = ondemand\nmax_children = 2\nprocess_idle_timeout = 1s\n"
-            . "app = $dir/app.js\nreset = isolate\nwatch = off\n");
+            . "app = $dir/od.js\nreset = isolate\nwatch = off\n"
+            . "image = auto\nimage_warm = /od/hello\n",
+        kept => "pm = static\nmax_children = 1\napp = $dir/kept.js\n"
+            . "state = $dir/kept.state\nsave_every = @{[1 + $odd]}s\n");
     my $text = <<"END";
 [global]
 error_log = $dir/error.log
@@ -178,6 +188,7 @@ access.format = %i %s %X %p %{milliseconds}d %m %r
 max_requests = @{[200 * $odd]}
 request_timeout = 8s
 fetch_allow = $origin
+image_cache = $dir/images
 env[CONF] = $conf
 env[ORIGIN] = http://$origin/origin.txt
 END
@@ -195,6 +206,7 @@ sub start_snapcgi {
     chmod 0755, "$dir/root";
     write_file("$dir/root/$_", $scripts{$_}, 0644) for keys %scripts;
     write_file("$dir/root/origin.txt", 'o' x 3000, 0644);
+    write_file("$dir/kept.js", $kept, 0644);
     $s->new_code;
     $s->new_conf(settled => 1);
     my $pid = start([program(), 'serve', '-c', "$dir/snapcgi.conf"],
@@ -208,7 +220,7 @@ sub start_snapcgi {
 }
 
 # Which requests are which pool's, for nginx and for lighttpd.
-my @places = (['^~ /app/', '/app/', 'app'], ['^~ /od/', '/od/', 'od'],
+my @places = ((map { ["^~ /$_/", "/$_/", $_] } qw(app od kept)),
     ['~ \.js$', '.js', 'www']);
 
 sub nginx {
