@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 extern "C" {
+#include "base/hash.h"
 #include "base/log.h"
 #include "engine/image.h"
 }
@@ -127,9 +128,8 @@ void engine_start(const struct engine_setup *setup)
 
 uint64_t engine_flags(void)
 {
-    uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
-    for (const char *p = common_flags; *p != '\0'; p++)
-        h = (h ^ static_cast<unsigned char>(*p)) * UINT64_C(0x100000001b3);
+    uint64_t h = HASH_START;
+    hash_add(&h, common_flags, strlen(common_flags));
     return h;
 }
 

@@ -4,6 +4,7 @@
 #include "engine/engine_v8.hh"
 
 extern "C" {
+#include "base/hash.h"
 #include "base/utf8.h"
 }
 
@@ -36,27 +37,20 @@ void natives_flatten(const struct native *const *tables)
     flatten(tables);
 }
 
-/* FNV-1a over names, arities and their order. */
-static void mix(uint64_t *h, const void *p, size_t n)
-{
-    const auto *b = static_cast<const unsigned char *>(p);
-    while (n-- > 0)
-        *h = (*h ^ *b++) * UINT64_C(0x100000001b3);
-}
-
+/* Names, arities and their order. */
 static void mix_tables(uint64_t *h, const struct native *const *tables)
 {
     for (; *tables != nullptr; tables++)
         for (const struct native *n = *tables; n->name != nullptr; n++) {
-            mix(h, n->name, strlen(n->name) + 1);
-            mix(h, &n->arity, sizeof n->arity);
+            hash_add(h, n->name, strlen(n->name) + 1);
+            hash_add(h, &n->arity, sizeof n->arity);
         }
-    mix(h, "", 1);
+    hash_add(h, "", 1);
 }
 
 uint64_t engine_fingerprint(const struct native *const *tables)
 {
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    uint64_t h = HASH_START;
     mix_tables(&h, engine_tables);
     mix_tables(&h, tables);
     while (*tables++ != nullptr) {

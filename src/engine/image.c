@@ -34,6 +34,8 @@
  */
 #include "engine/image_parts.h"
 
+#include "base/io.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -348,23 +350,6 @@ enum err image_open(const void *p, size_t n, const struct image_host *host,
 
 /* ---- files -------------------------------------------------------------- */
 
-/* All n bytes from the file's beginning, or as many as there are. */
-static ssize_t read_all(int fd, void *p, size_t n)
-{
-    size_t got = 0;
-    while (got < n) {
-        ssize_t one = pread(fd, (char *)p + got, n - got, (off_t)got);
-        if (one < 0 && errno == EINTR)
-            continue;
-        if (one < 0)
-            return -1;
-        if (one == 0)
-            break;
-        got += (size_t)one;
-    }
-    return (ssize_t)got;
-}
-
 /*
  * The head alone, so that a file of another kind or for another program costs
  * one read, and no length that it claims any memory.
@@ -377,10 +362,10 @@ static enum err head_peek(int fd, uint64_t file_n,
         unsigned char bytes[HEAD_MAX];
     } head;
     struct image img;
-    ssize_t got = read_all(fd, &head, sizeof head);
-    if (got < 0)
+    size_t got;
+    if (io_read_at(fd, &head, sizeof head, 0, &got) == ERR_IO)
         return why_set(why, ERR_IO, "%s", strerror(errno));
-    return head_check(&head, (size_t)got, file_n, host, &img, why);
+    return head_check(&head, got, file_n, host, &img, why);
 }
 
 static enum err take_in(int fd, size_t n, enum image_hold hold, void **map,
@@ -394,17 +379,18 @@ static enum err take_in(int fd, size_t n, enum image_hold hold, void **map,
         return why_set(why, ERR_NOMEM, "no memory for its %zu bytes", n);
     if (hold == IMAGE_MAP)
         return OK;
-    ssize_t got = read_all(fd, *map, n);
-    if (got == (ssize_t)n)
+    size_t got;
+    enum err e = io_read_at(fd, *map, n, 0, &got);
+    if (e == OK)
         return OK;
-    if (got < 0)
-        why_set(why, ERR_IO, "%s", strerror(errno));
-    else
-        why_set(why, ERR_CORRUPT,
-                "the image is cut short: %zd bytes could be read of %zu", got,
+    if (e == ERR_EOF)
+        why_set(why, e = ERR_CORRUPT,
+                "the image is cut short: %zu bytes could be read of %zu", got,
                 n);
+    else
+        why_set(why, e, "%s", strerror(errno));
     munmap(*map, n);
-    return got < 0 ? ERR_IO : ERR_CORRUPT;
+    return e;
 }
 
 static enum err open_fd(int fd, enum image_hold hold,

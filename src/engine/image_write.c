@@ -4,6 +4,7 @@
 #include "engine/image_parts.h"
 
 #include "base/clock.h"
+#include "base/io.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -124,31 +125,17 @@ void image_signed(struct slice head, struct buf *out)
 
 /* ---- files -------------------------------------------------------------- */
 
-static bool write_all(int fd, const void *p, size_t n)
-{
-    const char *b = p;
-    while (n > 0) {
-        ssize_t put = write(fd, b, n);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0)
-            return false;
-        b += put;
-        n -= (size_t)put;
-    }
-    return true;
-}
-
-static bool write_parts(int fd, const struct image_plan *plan)
+static enum err write_parts(int fd, const struct image_plan *plan)
 {
     static const char zeros[ALIGN];
-    for (size_t i = 0; i < plan->count; i++) {
+    enum err e = OK;
+    for (size_t i = 0; i < plan->count && e == OK; i++) {
         struct slice s = plan->parts[i].bytes;
-        size_t gap = i + 1 < plan->count ? image_gap(s.n) : 0;
-        if (!write_all(fd, s.p, s.n) || !write_all(fd, zeros, gap))
-            return false;
+        e = io_write(fd, s.p, s.n, NULL);
+        if (e == OK && i + 1 < plan->count)
+            e = io_write(fd, zeros, image_gap(s.n), NULL);
     }
-    return true;
+    return e;
 }
 
 static enum err cannot(const struct image_plan *plan, struct why *why)
@@ -167,8 +154,8 @@ enum err image_write_fd(int fd, const struct image_plan *plan, struct why *why)
     struct buf head;
     buf_init(&head, HEAD_MAX);
     enum err e = image_head(plan, &head, why);
-    if (e == OK && (!write_all(fd, head.p, head.n) || !write_parts(fd, plan) ||
-                    fsync(fd) != 0))
+    if (e == OK && (io_write(fd, head.p, head.n, NULL) != OK ||
+                    write_parts(fd, plan) != OK || fsync(fd) != 0))
         e = cannot(plan, why);
     buf_free(&head);
     return e;

@@ -3,6 +3,7 @@
  */
 #include "serve/app.h"
 
+#include "base/io.h"
 #include "base/real.h"
 #include "serve/image_bundle.h"
 #include "serve/image_sources.h"
@@ -164,25 +165,14 @@ enum err app_find(const struct pool_config *config,
 
 /* ---- reading ----------------------------------------------------------- */
 
-/* All of fd, up to the limit; a file may grow while it is read. */
+/* A file may grow while it is read. */
 static enum err read_all(int fd, size_t expected, struct file *f)
 {
     struct buf text;
     buf_init(&text, APP_SOURCE_MAX);
-    enum err e = buf_reserve(&text, expected > 0 ? expected : 1);
-    while (e == OK) {
-        size_t room = text.cap - text.n;
-        ssize_t got = room > 0 ? read(fd, text.p + text.n, room) : 0;
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            e = ERR_IO;
-        if (got <= 0)
-            break;
-        text.n += (size_t)got;
-        if (text.n > expected)
-            e = buf_reserve(&text, 1);
-    }
+    enum err e = buf_reserve(&text, expected);
+    if (e == OK)
+        e = io_read_all(fd, &text);
     if (e != OK) {
         buf_free(&text);
         return e;
@@ -204,10 +194,11 @@ static enum err read_file(const char *path, struct file *f, struct fault *fault)
                       strerror(errno));
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         e = refuse(fault, 403, "%s is not a regular file", path);
-    else if (st.st_size > APP_SOURCE_MAX)
+    else if (st.st_size > APP_SOURCE_MAX ||
+             (e = read_all(fd, (size_t)st.st_size, f)) == ERR_TOOBIG)
         e = refuse(fault, 500, "%s is larger than %u bytes", path,
                    APP_SOURCE_MAX);
-    else if (read_all(fd, (size_t)st.st_size, f) != OK)
+    else if (e != OK)
         e = refuse(fault, 500, "cannot read %s: %s", path, strerror(errno));
     if (e == OK) {
         f->dev = st.st_dev;

@@ -4,6 +4,7 @@
 #include "serve/image_bundle.h"
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "engine/engine.h"
 #include "serve/image_bundle_parts.h"
 
@@ -77,19 +78,7 @@ static int drop(const char *path, const struct stat *st, int type,
 static enum err read_file(const char *path, struct buf *out)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    enum err e = fd >= 0 ? buf_reserve(out, 1) : ERR_IO;
-    while (e == OK) {
-        ssize_t got = read(fd, out->p + out->n, out->cap - out->n);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            e = ERR_IO;
-        if (got <= 0)
-            break;
-        out->n += (size_t)got;
-        if (out->n == out->cap)
-            e = buf_reserve(out, 1);
-    }
+    enum err e = fd >= 0 ? io_read_all(fd, out) : ERR_IO;
     if (fd >= 0)
         close(fd);
     return e;

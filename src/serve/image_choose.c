@@ -3,6 +3,7 @@
  */
 #include "serve/image_choose.h"
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/real.h"
 #include "bind/host.h"
@@ -43,17 +44,9 @@ bool image_beside(const char *app, char out[static PATH_MAX])
     return true;
 }
 
-/* FNV-1a: only to have a name, what it stands for is in the file. */
-static void mix(uint64_t *h, const void *p, size_t n)
-{
-    const unsigned char *b = p;
-    while (n-- > 0)
-        *h = (*h ^ *b++) * UINT64_C(0x100000001b3);
-}
-
 static void mix_word(uint64_t *h, const char *word)
 {
-    mix(h, word != NULL ? word : "", word != NULL ? strlen(word) + 1 : 1);
+    hash_add(h, word != NULL ? word : "", word != NULL ? strlen(word) + 1 : 1);
 }
 
 bool image_app_path(const struct pool_config *c, char out[static PATH_MAX])
@@ -72,9 +65,9 @@ bool image_cache_path(const struct pool_config *c, const char *app, char *out,
 {
     struct image_host host = image_host_here(natives);
     const uint64_t program[] = {host.build, host.natives, host.js, host.flags};
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
-    mix(&h, host.version, strlen(host.version) + 1);
-    mix(&h, program, sizeof(program));
+    uint64_t h = HASH_START; /* a name: what it stands for is in the file */
+    hash_add(&h, host.version, strlen(host.version) + 1);
+    hash_add(&h, program, sizeof(program));
     mix_word(&h, c->chroot);
     mix_word(&h, app);
     /* What answered a request may have kept what the pool gave it. */

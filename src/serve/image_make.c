@@ -4,6 +4,7 @@
 #include "serve/image_make.h"
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/task.h"
 #include "bind/host.h"
 #include "cgi/transport_memory.h"
@@ -280,19 +281,6 @@ struct sent {
     uint64_t module, count, paths_n, text_n;
 };
 
-static bool send(int fd, const void *p, size_t n)
-{
-    const char *b = p;
-    while (n > 0) {
-        ssize_t put = write(fd, b, n);
-        if (put <= 0)
-            return false;
-        b += put;
-        n -= (size_t)put;
-    }
-    return true;
-}
-
 static enum err bundle_child(void *arg, struct why *why)
 {
     const struct make *m = arg;
@@ -313,11 +301,12 @@ static enum err bundle_child(void *arg, struct why *why)
     head.text_n = b.text.n;
     for (size_t i = 0; i < b.count; i++)
         head.paths_n += strlen(b.inputs[i]) + 1;
-    bool good = send(m->fd, &head, sizeof(head));
-    for (size_t i = 0; good && i < b.count; i++)
-        good = send(m->fd, b.inputs[i], strlen(b.inputs[i]) + 1);
-    good = good && send(m->fd, b.text.p, b.text.n);
-    return good ? OK : why_set(why, ERR_IO, "write: %s", strerror(errno));
+    e = io_write(m->fd, &head, sizeof(head), NULL);
+    for (size_t i = 0; e == OK && i < b.count; i++)
+        e = io_write(m->fd, b.inputs[i], strlen(b.inputs[i]) + 1, NULL);
+    if (e == OK)
+        e = io_write(m->fd, b.text.p, b.text.n, NULL);
+    return e == OK ? OK : why_set(why, e, "write: %s", strerror(errno));
 }
 
 static bool take(int fd, void *p, size_t n)

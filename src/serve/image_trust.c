@@ -3,6 +3,7 @@
  */
 #include "serve/image_trust.h"
 
+#include "base/io.h"
 #include "bind/libcrypto.h"
 
 #include <errno.h>
@@ -133,14 +134,10 @@ static enum err read_pem(const char *path, bool private, struct buf *out,
                 path);
     else if (buf_reserve(out, PEM_MAX) != OK)
         why_set(why, e = ERR_NOMEM, "no memory for %s", path);
-    else {
-        ssize_t got = pread(fd, out->p, PEM_MAX, 0);
-        if (got < 0)
-            why_set(why, e, "%s: %s", path, strerror(errno));
-        else
-            e = OK;
-        out->n = got > 0 ? (size_t)got : 0;
-    }
+    else if (io_read_at(fd, out->p, PEM_MAX, 0, &out->n) == ERR_IO)
+        why_set(why, e, "%s: %s", path, strerror(errno));
+    else
+        e = OK;
     close(fd);
     return e;
 }
@@ -201,7 +198,7 @@ static enum err write_new(const char *path, mode_t mode, const void *p,
         return why_set(why, ERR_BUSY, "%s is there already, and is kept", path);
     if (fd < 0)
         return why_set(why, ERR_IO, "%s: %s", path, strerror(errno));
-    bool good = write(fd, p, n) == (ssize_t)n && fsync(fd) == 0;
+    bool good = io_write(fd, p, n, NULL) == OK && fsync(fd) == 0;
     if (close(fd) == 0 && good)
         return OK;
     why_set(why, ERR_IO, "%s: %s", path, strerror(errno));

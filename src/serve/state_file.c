@@ -21,6 +21,9 @@
  */
 #include "serve/state_file_parts.h"
 
+#include "base/hash.h"
+#include "base/io.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -45,10 +48,8 @@ struct out {
 
 uint64_t state_header_sum(const struct state_header *h)
 {
-    const unsigned char *p = (const unsigned char *)h;
-    uint64_t sum = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < offsetof(struct state_header, sum); i++)
-        sum = (sum ^ p[i]) * UINT64_C(0x100000001b3);
+    uint64_t sum = HASH_START;
+    hash_add(&sum, h, offsetof(struct state_header, sum));
     return sum;
 }
 
@@ -88,22 +89,15 @@ enum err state_file_prepare(const struct state_form *form, struct why *why)
 
 static enum err out_bytes(struct out *o, const void *p, size_t n)
 {
-    const char *b = p;
-    while (n > 0) {
-        ssize_t put = write(o->fd, b, n);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0)
-            return why_set(o->why, ERR_IO,
-                           "%s: %s after %" PRIu64 " bytes, and up to %" PRIu64
-                           " are needed: make room, or allow it more",
-                           o->name, strerror(put < 0 ? errno : EIO), o->written,
-                           o->most);
-        b += put;
-        n -= (size_t)put;
-        o->written += (uint64_t)put;
-    }
-    return OK;
+    size_t wrote;
+    enum err e = io_write(o->fd, p, n, &wrote);
+    o->written += wrote;
+    if (e != OK)
+        why_set(o->why, e,
+                "%s: %s after %" PRIu64 " bytes, and up to %" PRIu64
+                " are needed: make room, or allow it more",
+                o->name, strerror(errno), o->written, o->most);
+    return e;
 }
 
 static enum err out_piece(struct out *o, bool last)

@@ -1,6 +1,8 @@
 /* state_file_read.c - the way back; the form is described in state_file.c. */
 #include "serve/state_file_parts.h"
 
+#include "base/io.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -30,22 +32,16 @@ struct in {
 /* Exactly n bytes, from in->at on. */
 static enum err in_bytes(struct in *in, void *p, size_t n)
 {
-    char *b = p;
-    while (n > 0) {
-        ssize_t got = pread(in->fd, b, n, (off_t)in->at);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return why_set(in->why, ERR_IO, "%s: %s at byte %" PRIu64, in->name,
-                           strerror(errno), in->at);
-        if (got == 0)
-            return why_set(in->why, ERR_CORRUPT,
-                           "%s was cut short while it was read", in->name);
-        b += got;
-        n -= (size_t)got;
-        in->at += (uint64_t)got;
-    }
-    return OK;
+    size_t got;
+    enum err e = io_read_at(in->fd, p, n, in->at, &got);
+    in->at += got;
+    if (e == ERR_EOF)
+        return why_set(in->why, ERR_CORRUPT,
+                       "%s was cut short while it was read", in->name);
+    if (e != OK)
+        why_set(in->why, e, "%s: %s at byte %" PRIu64, in->name,
+                strerror(errno), in->at);
+    return e;
 }
 
 /* The next piece as it was before it was encrypted, until in->ended. */

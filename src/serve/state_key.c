@@ -1,6 +1,8 @@
 /* state_key.c - see state_key.h. */
 #include "serve/state_key.h"
 
+#include "base/io.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -57,26 +59,11 @@ static enum err check_file(const char *path, int fd, struct why *why)
     return OK;
 }
 
-static ssize_t read_whole(int fd, char *p, size_t max)
-{
-    size_t n = 0;
-    while (n < max) {
-        ssize_t got = read(fd, p + n, max - n);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -1;
-        if (got == 0)
-            break;
-        n += (size_t)got;
-    }
-    return (ssize_t)n;
-}
-
 enum err state_key_read(const char *path, struct state_key *key,
                         struct why *why)
 {
     char text[TEXT_MAX + 1]; /* one more, to see that there is more */
+    size_t n;
     enum err e = ERR_IO;
 
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -85,14 +72,13 @@ enum err state_key_read(const char *path, struct state_key *key,
                        "the key file %s: %s", path, strerror(errno));
     if ((e = check_file(path, fd, why)) != OK)
         goto out;
-    ssize_t n = read_whole(fd, text, sizeof text);
-    if (n < 0) {
+    if (io_read_at(fd, text, sizeof text, 0, &n) == ERR_IO) {
         e = why_set(why, ERR_IO, "the key file %s: %s", path, strerror(errno));
         goto out;
     }
     if (n == STATE_KEY_N)
         memcpy(key->bytes, text, STATE_KEY_N);
-    else if (!from_hex(text, (size_t)n, key)) {
+    else if (!from_hex(text, n, key)) {
         state_key_wipe(key);
         e = why_set(why, ERR_SYNTAX,
                     "the key file %s must hold 32 bytes or 64 hexadecimal "

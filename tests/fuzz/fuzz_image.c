@@ -122,7 +122,7 @@ static enum err by_file(const unsigned char *p, size_t n, enum image_hold hold)
     struct image img;
     struct why why = {.text = ""};
     int fd = memfd_create("image", MFD_CLOEXEC);
-    must(fd >= 0 && write_all(fd, p, n));
+    must(fd >= 0 && io_write(fd, p, n, NULL) == OK);
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     enum err e = image_open_file(path, hold, &host, &img, &why);
     if (e == OK) {

@@ -12,6 +12,7 @@
 #include "bind/body.h"
 #include "bind/host.h"
 #include "cgi/meta.h"
+#include "cgi/transport_memory.h"
 #include "engine/engine.h"
 #include "engine/image.h"
 
@@ -64,35 +65,6 @@ static const char app[] =
     "  return new Response(`${whole}\\n${split}\\n`,\n"
     "    { status: whole === split ? 200 : 500 });\n"
     "} };\n";
-
-struct memory {
-    struct transport t;
-    struct slice body;
-    struct buf reply;
-};
-
-static enum err memory_read(struct transport *t, void *p, size_t max,
-                            size_t *got)
-{
-    struct memory *m = (struct memory *)t; /* t is its first member */
-    *got = m->body.n < max ? m->body.n : max;
-    if (*got > 0)
-        memcpy(p, m->body.p, *got);
-    m->body = slice_from(m->body, *got);
-    return OK;
-}
-
-static enum err memory_write(struct transport *t, const void *p, size_t n,
-                             size_t *wrote)
-{
-    struct memory *m = (struct memory *)t;
-    buf_put(&m->reply, p, n);
-    *wrote = n;
-    return OK;
-}
-
-static const struct transport_ops memory_ops = {.read = memory_read,
-                                                .write = memory_write};
 
 static enum err load(void *arg, const char *specifier, const char *referrer,
                      struct source *out, struct why *why)
@@ -161,8 +133,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t n)
     static struct host host;
     static struct report rep;
     static int32_t rid;
-    struct memory m = {.t = {.ops = &memory_ops, .name = "memory"},
-                       .body = {(const char *)data, n}};
+    struct memory m;
+    struct buf reply;
     struct request request;
     struct exchange x;
     struct fault fault;
@@ -172,7 +144,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t n)
         return 0;
     if (realm == NULL)
         realm = start(&host, &rep);
-    buf_init(&m.reply, 64 * MAX_BODY);
+    buf_init(&reply, 64 * MAX_BODY);
+    memory_init(&m, params, (struct slice){(const char *)data, n}, &reply);
     arena_init(&arena);
     must(meta_parse(params, &limits, &arena, &request, &fault) == OK);
     exchange_init(&x, &m.t, &request, &rules, ++rid, limits.max_body);
@@ -180,10 +153,10 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t n)
     host.pending = 0;
     drive(realm, &x, &rep);
     if (x.status != 200)
-        die("whole and in pieces differ: %s", buf_str(&m.reply));
+        die("whole and in pieces differ: %s", buf_str(&reply));
     host.exchange = NULL;
     exchange_free(&x);
     arena_free(&arena);
-    buf_free(&m.reply);
+    buf_free(&reply);
     return 0;
 }

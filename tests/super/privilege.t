@@ -7,8 +7,8 @@ use Snap;
 use Test::More;
 
 use Fcntl qw(F_SETFD);
-use IO::Socket::INET;
-use POSIX ();
+use HTTP;
+use Super;
 
 # What a worker may still do, as an administrator sees it in /proc.
 plan(skip_all => 'this needs root') if $> != 0;
@@ -21,18 +21,6 @@ my $hello = write_file("$dir/app/hello.js", read_file(fixture('hello.js')),
     0644);
 my $env = cgi_env($hello);
 
-# Those who have given up what they will: only then they make threads.
-sub workers {
-    my ($s) = @_;
-    my @pids;
-    wait_for(30, sub {
-        @pids = grep { read_file("/proc/$_/cmdline") =~ /pool/ } split(' ',
-            read_file("/proc/$s->{pid}/task/$s->{pid}/children"));
-        return @pids && !grep { (line($_, 'Threads') || 1) < 2 } @pids;
-    });
-    return @pids;
-}
-
 # The line NAME: of a file of /proc, its words with one blank between.
 sub line {
     my ($pid, $name, $file) = @_;
@@ -40,9 +28,6 @@ sub line {
         =~ /^\Q$name\E:?\s+(.*?)\s*$/m;
     return join(' ', split(' ', $rest // ''));
 }
-
-# Is it gone? Whoever inherited it may not have collected it.
-sub gone { return line($_[0], 'State') =~ /^(Z|X|$)/ }
 
 sub started {
     my (%pool) = @_;
@@ -60,7 +45,7 @@ my $s = started(user => 'nobody', umask => '0027', rlimit_files => 512,
     rlimit_as => $as, chdir => "$dir/app");
 close($stray);
 is(fcgi($s->{socket}, $env)->{body}, "hello\n", 'user = nobody: it serves');
-my @workers = workers($s);
+my @workers = settled_workers($s);
 is(scalar @workers, 2, 'by two workers');
 for my $pid (@workers) {
     is(line($pid, 'Uid'), "$uid $uid $uid $uid", 'the user, for good');
@@ -97,7 +82,7 @@ stop_process($s->{pid});
 
 $s = started(user => 'nobody', group => 12, groups => '7 9',
     rlimit_core => '1m');
-my ($pid) = workers($s);
+my ($pid) = settled_workers($s);
 is(line($pid, 'Gid'), '12 12 12 12', 'group');
 is(line($pid, 'Groups'), '7 9', 'groups');
 is((stat "/proc/$pid/mem")[4], $uid, 'with rlimit_core it can be dumped');
@@ -106,7 +91,7 @@ stop_process($s->{pid});
 # ---- root -------------------------------------------------------------------
 
 $s = started();
-($pid) = workers($s);
+($pid) = settled_workers($s);
 like(read_file($s->{log}), qr/pool www runs as root, .*set user = NAME in \[pool www\]/,
     'without user it is root, and this is said');
 is(() = read_file($s->{log}) =~ /runs as root/g, 1, 'once');
@@ -144,35 +129,21 @@ export default async request => {
     return new Response(`${hash.byteLength} ${await reply.text()}`);
 };
 JS
-my $origin = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 4)
-    or die;
-my $port = $origin->sockport;
-my $server = fork() // die;
-if (!$server) {
-    while (my $c = $origin->accept) {
-        sysread($c, my $request, 4096);
-        syswrite($c, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n"
-            . "Connection: close\r\n\r\nfar\n");
-        close($c);
-    }
-    POSIX::_exit(0);
-}
+my $origin = http_server({ '/' => sub { http_reply('200 OK', [], "far\n") } });
 $s = started(user => 'nobody', chroot => $dir, chdir => '/app',
     root => '/app', fetch_allow => 'all');
 is(fcgi($s->{socket}, cgi_env('/app/hello.js'))->{body}, "hello\n",
     'chroot: paths are inside');
-for my $pid (workers($s)) {
+for my $pid (settled_workers($s)) {
     is(readlink("/proc/$pid/root"), $dir, 'its root');
     is(readlink("/proc/$pid/cwd"), "$dir/app", 'its folder, inside');
 }
 isnt(fcgi($s->{socket}, cgi_env($hello))->{status}, 200,
     'paths outside are no paths');
 is(fcgi($s->{socket}, cgi_env('/app/libraries.js',
-    QUERY_STRING => "port=$port"))->{body}, "32 far\n",
+    QUERY_STRING => "port=$origin->{port}"))->{body}, "32 far\n",
     'libraries outside can be used');
 stop_process($s->{pid});
-kill('TERM', $server);
-waitpid($server, 0);
 
 # ---- mistakes ---------------------------------------------------------------
 
@@ -217,7 +188,7 @@ SKIP: {
         split(/\n/, read_file($s->{log}));
     is(scalar @lines, 1, 'what it cannot do is said once');
     like($lines[0] // '', qr/without user, groups, chroot/, 'by name');
-    ($pid) = workers($s);
+    ($pid) = settled_workers($s);
     is(line($pid, 'NoNewPrivs'), 1, 'the rest is done');
     stop_process($s->{pid});
 

@@ -6,8 +6,8 @@ use lib "$FindBin::Bin/../tap";
 use Snap;
 use Test::More;
 
-use IO::Socket::INET;
-use POSIX ();
+use HTTP;
+use Super;
 
 # Workers are held to a list of system calls, and all that functions may do
 # is in it.
@@ -96,35 +96,9 @@ my $before = seccomp_of($$);
 plan(skip_all => 'no /proc/self/status, or a kernel without filters')
     if !defined $before;
 
-# Those who have given up what they will: only then they make threads.
-sub workers {
-    my ($s) = @_;
-    my @pids;
-    wait_for(30, sub {
-        @pids = grep { read_file("/proc/$_/cmdline") =~ /pool/ } split(' ',
-            read_file("/proc/$s->{pid}/task/$s->{pid}/children"));
-        return @pids && !grep {
-            read_file("/proc/$_/status") !~ /^Threads:\s*([2-9]|\d\d)/m } @pids;
-    });
-    return @pids;
-}
+my $origin = http_server({ '/' => sub { http_reply('200 OK', [], "far\n") } });
 
-my $origin = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 4)
-    or die;
-my $port = $origin->sockport;
-my $server = fork() // die;
-if (!$server) {
-    while (my $c = $origin->accept) {
-        sysread($c, my $request, 4096);
-        syswrite($c, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n"
-            . "Connection: close\r\n\r\nfar\n");
-        close($c);
-    }
-    POSIX::_exit(0);
-}
-close($origin);
-
-my $request = cgi_env($app, QUERY_STRING => "port=$port");
+my $request = cgi_env($app, QUERY_STRING => "port=$origin->{port}");
 my %pool = (app => $app, pm => 'static', max_children => 2,
     fetch_allow => 'all');
 my $s = serve(pool => { %pool });
@@ -132,7 +106,7 @@ SKIP: {
     my $said = read_file($s->{log});
     skip("there are no filters here: $1", 1)
         if $said =~ /any system call: (.*)/;
-    is(seccomp_of($_), 2, 'a worker is held to the list') for workers($s);
+    is(seccomp_of($_), 2, 'a worker is held to the list') for settled_workers($s);
     is(seccomp_of($s->{pid}), $before, 'the supervisor is not');
 }
 my $held = fcgi($s->{socket}, $request);
@@ -140,17 +114,17 @@ is($held->{status}, 200, 'it serves');
 like($held->{body}, qr/^$_: true$/m, $_)
     for qw(eval optimized wasm memory garbage buffers random hash keys timer
         gzip time legacy fetch);
-my ($worker) = workers($s);
+my ($worker) = settled_workers($s);
 kill('ABRT', $worker);
-ok(wait_for(30, sub { !grep { $_ == $worker } workers($s) }),
+ok(wait_for(30, sub { !grep { $_ == $worker } settled_workers($s) }),
     'a crash ends it');
-ok(wait_for(30, sub { workers($s) == 2 }), 'and another takes its place');
+ok(wait_for(30, sub { settled_workers($s) == 2 }), 'and another takes its place');
 is(fcgi($s->{socket}, $request)->{status}, 200, 'which serves');
 stop_process($s->{pid});
 
 $s = serve(pool => { %pool, seccomp => 'off' });
 is(seccomp_of($_), $before, 'seccomp = off: there is no list')
-    for workers($s);
+    for settled_workers($s);
 is(fcgi($s->{socket}, $request)->{body}, $held->{body},
     'and functions see no difference');
 unlike(read_file($s->{log}), qr/any system call/, 'nothing is said of it');
@@ -176,7 +150,5 @@ write_file("$dir/lib/libseccomp.so.2", '', 0644);
     like($r->{out} . $r->{err}, qr/libseccomp\.so\.2 cannot be loaded/,
         'and why');
 }
-kill('TERM', $server);
-waitpid($server, 0);
 
 done_testing();

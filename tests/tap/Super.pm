@@ -11,8 +11,8 @@ use Snap;
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(
-    children workers monitor_of wait_workers wait_gone gone log_has log_like
-    begin_request ask ask_http load_start load_stop ctl
+    children workers settled_workers monitor_of wait_workers wait_gone gone
+    log_has log_like begin_request ask ask_http load_start load_stop ctl
     serve_with_status figures private_mounts
 );
 
@@ -34,6 +34,18 @@ sub workers {
     my ($server) = @_;
     my $all = children(ref $server ? $server->{pid} : $server);
     my @pids = sort { $a <=> $b } grep { $all->{$_} =~ /pool/ } keys %$all;
+    return @pids;
+}
+
+# Those who have given up what they will: only then they make threads.
+sub settled_workers {
+    my ($server) = @_;
+    my @pids;
+    wait_for(30, sub {
+        @pids = workers($server);
+        return @pids && !grep {
+            read_file("/proc/$_/status") !~ /^Threads:\s*([2-9]|\d\d)/m } @pids;
+    });
     return @pids;
 }
 

@@ -61,9 +61,11 @@ static void need_openssl(void)
 
 static char snapshot[500], list[70];
 
+/* Skips the test where it could not be signed. */
 static void write_image(bool digests)
 {
     struct why why = {.text = ""};
+    need_openssl();
     struct image_part parts[] = {
         {.section = SECTION_SNAPSHOT, .bytes = {snapshot, sizeof snapshot}},
         {.section = SECTION_SOURCES, .bytes = {list, sizeof list}}};
@@ -89,6 +91,30 @@ static void open_image(struct image *img)
                      OK);
 }
 
+static void sign_with(const char *path, char f[static IMAGE_FINGER_N])
+{
+    struct why why = {.text = ""};
+    assert_int_equal(image_trust_sign(img_path, path, f, &why), OK);
+}
+
+static void no_sign_with(const char *path, enum err want, const char *what)
+{
+    char f[IMAGE_FINGER_N];
+    struct why why = {.text = ""};
+    assert_int_equal(image_trust_sign(img_path, path, f, &why), want);
+    assert_non_null(strstr(why.text, what));
+}
+
+static void is_refused(const char *path, enum err want, const char *what)
+{
+    struct image img;
+    struct why why = {.text = ""};
+    open_image(&img);
+    assert_int_equal(image_trust_require(&img, path, &why), want);
+    image_close(&img);
+    assert_non_null(strstr(why.text, what));
+}
+
 static void hashes_are_sha_256(void **state)
 {
     (void)state;
@@ -110,15 +136,11 @@ static void a_private_key_is_its_owners(void **state)
 {
     (void)state;
     struct stat st;
-    struct why why = {.text = ""};
-    char f[IMAGE_FINGER_N];
-    need_openssl();
     write_image(true);
     assert_int_equal(stat(key_path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
     chmod(key_path, 0640);
-    assert_int_equal(image_trust_sign(img_path, key_path, f, &why), ERR_ACCESS);
-    assert_non_null(strstr(why.text, "chmod 600"));
+    no_sign_with(key_path, ERR_ACCESS, "chmod 600");
     chmod(key_path, 0600);
 }
 
@@ -130,15 +152,13 @@ static void a_signed_image_is_its_signers(void **state)
     struct stat st;
     unsigned char key[IMAGE_KEY_N];
     char f[IMAGE_FINGER_N], g[IMAGE_FINGER_N];
-    need_openssl();
     write_image(true);
     open_image(&img);
     assert_int_equal(image_trust_signer(&img, key, &why), ERR_NOTFOUND);
-    assert_int_equal(image_trust_require(&img, pub_path, &why), ERR_ACCESS);
-    assert_non_null(strstr(why.text, "is not signed"));
     image_close(&img);
+    is_refused(pub_path, ERR_ACCESS, "is not signed");
     chmod(img_path, 0640);
-    assert_int_equal(image_trust_sign(img_path, key_path, f, &why), OK);
+    sign_with(key_path, f);
     assert_int_equal(stat(img_path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0640);
     open_image(&img);
@@ -150,10 +170,9 @@ static void a_signed_image_is_its_signers(void **state)
     assert_int_equal(image_trust_signer(&img, key, &why), OK);
     assert_int_equal(image_trust_finger(key, g, &why), OK);
     assert_string_equal(f, g);
-    assert_int_equal(image_trust_require(&img, pub2_path, &why), ERR_ACCESS);
-    assert_non_null(strstr(why.text, f));
-    assert_non_null(strstr(why.text, finger)); /* of two.key */
     image_close(&img);
+    is_refused(pub2_path, ERR_ACCESS, f);
+    is_refused(pub2_path, ERR_ACCESS, finger); /* of two.key */
 }
 
 static void a_signature_is_replaced(void **state)
@@ -163,16 +182,15 @@ static void a_signature_is_replaced(void **state)
     struct image_part parts[IMAGE_PARTS_MAX];
     struct why why = {.text = ""};
     char f[IMAGE_FINGER_N];
-    need_openssl();
     write_image(false); /* signing fills in what is not known */
-    assert_int_equal(image_trust_sign(img_path, key_path, f, &why), OK);
-    assert_int_equal(image_trust_sign(img_path, key2_path, f, &why), OK);
+    sign_with(key_path, f);
+    sign_with(key2_path, f);
     assert_string_equal(f, finger);
     open_image(&img);
     assert_int_equal(image_parts(&img, parts), 3);
     assert_int_equal(image_trust_require(&img, pub2_path, &why), OK);
-    assert_int_equal(image_trust_require(&img, pub_path, &why), ERR_ACCESS);
     image_close(&img);
+    is_refused(pub_path, ERR_ACCESS, finger);
 }
 
 /* Writes an image of these parts under the header of img. */
@@ -188,15 +206,12 @@ static void forge(const struct image *img, const struct image_part *parts,
     assert_int_equal(image_write(img_path, &plan, &why), OK);
 }
 
-static void is_refused(const char *what)
+static void is_found_out(const struct image *img,
+                         const struct image_part *parts, size_t count,
+                         const char *what)
 {
-    struct image img;
-    struct why why = {.text = ""};
-    open_image(&img);
-    enum err e = image_trust_require(&img, pub_path, &why);
-    image_close(&img);
-    assert_int_not_equal(e, OK);
-    assert_non_null(strstr(why.text, what));
+    forge(img, parts, count);
+    is_refused(pub_path, ERR_CORRUPT, what);
 }
 
 /* Somebody who can make every checksum right, but has no key. */
@@ -207,35 +222,29 @@ static void a_forger_is_found_out(void **state)
     struct image_part parts[IMAGE_PARTS_MAX];
     char other[sizeof snapshot], f[IMAGE_FINGER_N];
     struct why why = {.text = ""};
-    need_openssl();
     write_image(true);
-    assert_int_equal(image_trust_sign(img_path, key_path, f, &why), OK);
+    sign_with(key_path, f);
     open_image(&img);
     assert_int_equal(image_parts(&img, parts), 3);
     /* other bytes, the SHA-256 as signed */
     memcpy(other, snapshot, sizeof other);
     other[7] ^= 1;
     parts[0].bytes.p = other;
-    forge(&img, parts, 3);
-    is_refused("changed after it was signed");
+    is_found_out(&img, parts, 3, "changed after it was signed");
     /* and with theirs */
     assert_int_equal(image_trust_digest(parts, 1, &why), OK);
-    forge(&img, parts, 3);
-    is_refused("changed after it was signed");
+    is_found_out(&img, parts, 3, "changed after it was signed");
     /* and with none */
     memset(parts[0].sha256, 0, sizeof parts[0].sha256);
-    forge(&img, parts, 3);
-    is_refused("does not cover its section snapshot");
+    is_found_out(&img, parts, 3, "does not cover its section snapshot");
     image_parts(&img, parts);
     /* a section less */
     parts[1] = parts[2];
-    forge(&img, parts, 2);
-    is_refused("changed after it was signed");
+    is_found_out(&img, parts, 2, "changed after it was signed");
     image_parts(&img, parts);
     /* the header */
     img.wake++;
-    forge(&img, parts, 3);
-    is_refused("changed after it was signed");
+    is_found_out(&img, parts, 3, "changed after it was signed");
     img.wake--;
     /* the signature */
     char sign[96];
@@ -245,12 +254,10 @@ static void a_forger_is_found_out(void **state)
         struct image_part three[] = {parts[0], parts[1], parts[2]};
         three[2].bytes.p = sign;
         assert_int_equal(image_trust_digest(&three[2], 1, &why), OK);
-        forge(&img, three, 3);
-        is_refused("signature does not match");
+        is_found_out(&img, three, 3, "signature does not match");
     }
     parts[2].bytes.n = 95;
-    forge(&img, parts, 3);
-    is_refused("95 bytes");
+    is_found_out(&img, parts, 3, "95 bytes");
     image_close(&img);
 }
 
@@ -261,8 +268,6 @@ static void a_wrong_sha_256_is_damage(void **state)
     struct image img;
     struct image_part parts[IMAGE_PARTS_MAX];
     struct why why = {.text = ""};
-    char f[IMAGE_FINGER_N];
-    need_openssl();
     write_image(true);
     open_image(&img);
     size_t count = image_parts(&img, parts);
@@ -274,28 +279,18 @@ static void a_wrong_sha_256_is_damage(void **state)
     assert_int_equal(image_trust_whole(&img, &why), ERR_CORRUPT);
     assert_non_null(strstr(why.text, "SHA-256 of its section sources"));
     image_close(&img);
-    assert_int_equal(image_trust_sign(img_path, key_path, f, &why),
-                     ERR_CORRUPT);
+    no_sign_with(key_path, ERR_CORRUPT, "SHA-256 of its section sources");
 }
 
 static void what_is_no_key_is_refused(void **state)
 {
     (void)state;
-    struct image img;
-    char f[IMAGE_FINGER_N];
-    struct why why = {.text = ""};
-    need_openssl();
     write_image(true);
-    assert_int_equal(image_trust_sign(img_path, "/nowhere/k", f, &why),
-                     ERR_NOTFOUND);
-    assert_int_equal(image_trust_sign(img_path, folder, f, &why), ERR_SYNTAX);
+    no_sign_with("/nowhere/k", ERR_NOTFOUND, "/nowhere/k");
+    no_sign_with(folder, ERR_SYNTAX, folder);
     chmod(pub_path, 0600);
-    assert_int_equal(image_trust_sign(img_path, pub_path, f, &why), ERR_SYNTAX);
-    assert_non_null(strstr(why.text, "not a private Ed25519 key"));
-    open_image(&img);
-    assert_int_equal(image_trust_require(&img, img_path, &why), ERR_SYNTAX);
-    assert_non_null(strstr(why.text, "not a public Ed25519 key"));
-    image_close(&img);
+    no_sign_with(pub_path, ERR_SYNTAX, "not a private Ed25519 key");
+    is_refused(img_path, ERR_SYNTAX, "not a public Ed25519 key");
 }
 
 int main(void)
