@@ -317,6 +317,10 @@ void engine_use(struct engine *e, struct engine_use *out)
     out->heap_used = heap.used_heap_size();
     out->heap_total = heap.total_physical_size();
     out->buffers = e->buffers->used();
+#if V8_MAJOR_VERSION < 12
+    if (e->creator != nullptr) /* V8's own allocator has them */
+        out->buffers = heap.external_memory();
+#endif
 }
 
 uint32_t engine_hash(struct engine *e, struct slice s)

@@ -158,9 +158,25 @@ enum err crew_state_give(struct crew *c, struct child *w, int state[2],
 /* ---- telling its worker ---------------------------------------------------
  */
 
+/* As the worker that goes on from it will expect it. */
+static void describe_form(const struct pool_config *p, struct link_save *how)
+{
+    struct state_key key;
+    how->limit = p->state_limit;
+    how->compress = p->state_compress == STATE_ZSTD;
+    how->sealed = p->state_key != NULL;
+    how->formed = LINK_FORMED;
+    if (how->sealed && state_key_read(p->state_key, &key, NULL) == OK)
+        memcpy(how->key, key.bytes, sizeof(how->key));
+    else if (how->sealed)
+        how->formed = 0;
+    state_key_wipe(&key);
+}
+
 static void tell(struct crew *c, struct child *w, enum crew_wish wish)
 {
     struct link_message m = {.word = LINK_SAVE};
+    struct link_save how = {.close = ""};
     bool told = c->state.wish != CREW_NOTHING || child_leaves(w);
     c->state.wish = wish;
     atomic_store(&board_head(c->board)->phase, (uint32_t)BOARD_SAVING);
@@ -169,9 +185,15 @@ static void tell(struct crew *c, struct child *w, enum crew_wish wish)
     c->state.told_at = clock_mono();
     /* Nobody follows who could take its connections. */
     if (wish == CREW_HIBERNATE || w->socket != crew_socket(c))
-        snprintf(m.text, sizeof(m.text), "%s", LINK_CLOSE);
+        snprintf(how.close, sizeof(how.close), "%s", LINK_CLOSE);
+    if (strcmp(w->keep->path, c->config->state) == 0) /* it follows */
+        describe_form(c->config, &how);
+    memcpy(m.text, &how, sizeof(how));
     if (link_send(w->link, &m) != OK)
         child_drain(w, false, patience(c));
+    /* Every child has a copy of what is here, other pools' too. */
+    explicit_bzero(&how, sizeof(how));
+    explicit_bzero(&m, sizeof(m));
 }
 
 static void note_pause(const struct crew *c)
@@ -414,13 +436,15 @@ void crew_state_ended(struct child *w, int status)
     if (own != NULL)
         slot_read(own, &s);
     uint64_t claimed = atomic_load(&s.kept.saved);
+    bool other = c != NULL && (c->config->state == NULL ||
+                               strcmp(c->config->state, w->keep->path) != 0);
+    if (c != NULL && !other) /* a reload may have changed it */
+        w->keep->older = (unsigned)c->config->state_keep;
     /* A board of another build tells nothing; its file and status must do. */
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
         (claimed > 0 || own == NULL))
         e = keep_commit(w->keep, claimed, atomic_load(&s.kept.fresh), &size,
                         &why);
-    bool other = c != NULL && (c->config->state == NULL ||
-                               strcmp(c->config->state, w->keep->path) != 0);
     if (c != NULL && crew_saves(c) && !c->state.paused)
         c->last = c->handed;    /* it has left who waits to the next one */
     if (e != OK && e != ERR_IO) /* then it is whole */

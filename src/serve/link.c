@@ -53,7 +53,9 @@ enum err link_send(int fd, const struct link_message *m)
         f.mask |= (unsigned char)(1u << i);
         fds[n++] = m->fd[i];
     }
-    return pass_send(fd, &f, sizeof(f), fds, n) < 0 ? failed() : OK;
+    bool sent = pass_send(fd, &f, sizeof(f), fds, n) >= 0;
+    explicit_bzero(f.text, sizeof(f.text)); /* a key, perhaps; keeps errno */
+    return sent ? OK : failed();
 }
 
 /* Sorts the descriptors that came along; those nobody asked for are closed. */

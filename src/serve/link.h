@@ -9,6 +9,9 @@
 #define SERVE_LINK_H
 
 #include "base/err.h"
+#include "serve/state_key.h"
+
+#include <stdint.h>
 
 #define LINK_TEXT 64
 
@@ -16,12 +19,30 @@ enum link_word {
     LINK_LAST = 'L',  /* serve what waits at the socket, and end */
     LINK_LOGS = 'G',  /* write to these descriptors from now on */
     LINK_LEVEL = 'V', /* text is the least level of the log */
-    /* Write the state that is kept, and end; text LINK_CLOSE: as LINK_LAST
-     * does, and leave no connection to others. What becomes of it stands in
-     * the slot (scoreboard.h). */
+    /* Write the state that is kept, and end; text is a struct link_save. What
+     * becomes of it stands in the slot (scoreboard.h). */
     LINK_SAVE = 'S'
 };
 #define LINK_CLOSE "close"
+
+/*
+ * How the next worker is to find it: the configuration may be another than
+ * the one this worker has begun with. formed: 0, as this worker has always
+ * done, for the key cannot be read or the pool has another file now; else
+ * LINK_FORMED, and a program of another version that means something else by
+ * it has another number.
+ */
+#define LINK_FORMED 1
+struct link_save {
+    char close[8];  /* LINK_CLOSE: as LINK_LAST does, and leave no connection
+                     * to others; or empty */
+    uint64_t limit; /* state_limit */
+    uint8_t formed;
+    uint8_t compress; /* 0, 1: zstd */
+    uint8_t sealed;   /* 0, 1: with key */
+    unsigned char key[STATE_KEY_N];
+};
+_Static_assert(sizeof(struct link_save) < LINK_TEXT, "it goes as a text");
 
 /* The places of the descriptors of LINK_LOGS. */
 enum link_log {
@@ -33,7 +54,7 @@ enum link_log {
 
 struct link_message {
     enum link_word word;
-    char text[LINK_TEXT];   /* NUL-ended, may be empty */
+    char text[LINK_TEXT];   /* NUL-ended, may be empty; see LINK_SAVE */
     int fd[LINK_LOG_COUNT]; /* -1 for none; borrowed when sent, the
                              * receiver's own when received */
 };

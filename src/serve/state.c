@@ -10,6 +10,7 @@
 #include "serve/handler.h"
 #include "serve/image_sources.h"
 #include "serve/image_trust.h"
+#include "serve/link.h"
 #include "serve/pool.h"
 #include "serve/scoreboard.h"
 #include "serve/state_file.h"
@@ -24,25 +25,48 @@
 /* Beside the heap itself, what the file may take: source list, tables. */
 #define RESERVE_MORE (8u * 1024 * 1024)
 
-static struct state_form form_of(const struct state *s)
+/*
+ * The limit is one of memory, which is known before anything is lost. V8 has
+ * up to 5 bytes for a reference of 4, so the image of a heap within the limit
+ * is within this, and whatever is written can be read.
+ */
+static uint64_t image_most(uint64_t limit)
 {
-    const struct pool_config *c = s->config;
-    return (struct state_form){.compress = c->state_compress == STATE_ZSTD,
-                               .key = s->encrypted ? &s->key : NULL,
-                               .limit = c->state_limit};
+    return limit + limit / 4 + RESERVE_MORE;
 }
 
 enum err state_open(struct state *s, struct why *why)
 {
     const struct pool_config *c = s->config;
-    enum err e = OK;
+    bool sealed = c->state_key != NULL;
+    s->limit = c->state_limit;
+    s->form = (struct state_form){.compress = c->state_compress == STATE_ZSTD,
+                                  .key = sealed ? &s->key : NULL,
+                                  .limit = image_most(s->limit)};
     buf_init(&s->kept.failed, KEPT_FAILED_MAX);
     buf_init(&s->kept.frozen, FROZEN_MAX);
-    s->encrypted = c->state_key != NULL;
-    if (s->encrypted)
-        e = state_key_read(c->state_key, &s->key, why);
-    struct state_form form = form_of(s);
-    return e == OK ? state_file_prepare(&form, why) : e;
+    if (c->chroot != NULL) /* a reload may ask for it where it is not */
+        state_file_prepare(&(struct state_form){.compress = true}, NULL);
+    enum err e = sealed ? state_key_read(c->state_key, &s->key, why) : OK;
+    return e == OK ? state_file_prepare(&s->form, why) : e;
+}
+
+void state_take_form(struct state *s, const struct link_save *how)
+{
+    struct why why = {.text = ""};
+    struct state_form form = {.compress = how->compress != 0,
+                              .key = how->sealed != 0 ? &s->key : NULL,
+                              .limit = image_most(how->limit)};
+    if (how->formed != LINK_FORMED)
+        return;
+    s->limit = how->limit;
+    if (state_file_prepare(&form, &why) != OK) {
+        log_warn("the state is saved in the form it had: %s", why.text);
+        return;
+    }
+    if (how->sealed != 0)
+        memcpy(s->key.bytes, how->key, sizeof(s->key.bytes));
+    s->form = form;
 }
 
 /* ---- from the file --------------------------------------------------------
@@ -84,8 +108,8 @@ static enum err fits(const struct image *img, const char *path, struct why *why)
 static enum err read_file(struct state *s, struct why *why)
 {
     const struct pool_config *c = s->config;
-    enum err e = state_file_read(s->in, c->state, s->encrypted ? &s->key : NULL,
-                                 c->state_limit, &s->bytes, &s->n, why);
+    enum err e = state_file_read(s->in, c->state, s->form.key, s->form.limit,
+                                 &s->bytes, &s->n, why);
     if (e == OK)
         e = image_open(s->bytes, s->n, NULL, &s->image, why);
     if (e != OK)
@@ -198,22 +222,22 @@ enum err state_begin(struct state *s, struct handler *h, struct why *why)
 /* ---- to the file ----------------------------------------------------------
  */
 
-/* A full disk is found out while there is still a heap to go on with. */
+/* A full disk is found out while there is still a heap to go on with. One that
+ * ends has none, and its file may be smaller than this. */
 static enum err reserve(const struct state *s, const struct seat *seat,
-                        struct why *why)
+                        bool ends, struct why *why)
 {
     struct engine_use use;
     engine_use(seat->engine, &use);
     uint64_t most =
         use.heap_used + use.buffers + s->kept.frozen.n + RESERVE_MORE;
-    if (s->config->state_limit != 0 &&
-        most - RESERVE_MORE > s->config->state_limit)
+    if (most - RESERVE_MORE > s->limit)
         return why_set(why, ERR_SCRIPT,
                        "the state takes about %llu bytes of memory and may "
                        "take %llu (state_limit)",
                        (unsigned long long)(most - RESERVE_MORE),
-                       (unsigned long long)s->config->state_limit);
-    int failed = posix_fallocate(s->out, 0, (off_t)most);
+                       (unsigned long long)s->limit);
+    int failed = ends ? 0 : posix_fallocate(s->out, 0, (off_t)most);
     if (ftruncate(s->out, 0) != 0 && failed == 0)
         failed = errno;
     if (failed == 0)
@@ -258,7 +282,6 @@ static enum err put(struct state *s, struct seat *seat, struct slice heap,
                     struct slice sources, uint64_t *written, struct why *why)
 {
     const struct host *host = &seat->host;
-    struct state_form form = form_of(s);
     uint64_t now = clock_mono();
     struct image_part all[] = {
         {.section = SECTION_SNAPSHOT, .bytes = heap},
@@ -274,7 +297,7 @@ static enum err put(struct state *s, struct seat *seat, struct slice heap,
                                                        : host->wake != 0,
                               .parts = parts,
                               .count = count};
-    return state_file_write_image(s->out, s->config->state, &plan, &form,
+    return state_file_write_image(s->out, s->config->state, &plan, &s->form,
                                   written, why);
 }
 
@@ -303,9 +326,9 @@ static enum err write_heap(struct state *s, struct handler *h,
     enum err e = describe(s, h, seat, &sources, why);
     if (e == OK && !ends && !frozen)
         e = same_files(buf_view(&sources), why);
-    if (e == OK && (e = reserve(s, seat, why)) != OK) {
+    if (e == OK && (e = reserve(s, seat, ends, why)) != OK) {
         realm_collect(seat->realm); /* garbage needs no room */
-        e = reserve(s, seat, why);
+        e = reserve(s, seat, ends, why);
     }
     bool room = e == OK;
     if (e == OK)

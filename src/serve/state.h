@@ -12,9 +12,10 @@
 #include "bind/state.h"
 #include "engine/image.h"
 #include "serve/image_choose.h"
-#include "serve/state_key.h"
+#include "serve/state_file.h"
 
 struct handler;
+struct link_save;
 struct seat;
 struct slot;
 
@@ -24,10 +25,11 @@ struct state {
     int in, out;                /* as child_place has them; closed by this */
     struct slot *slot;          /* borrowed */
     struct image_choice choice; /* of an image of the application */
-    struct state_key key;
-    bool encrypted;
-    struct kept kept; /* for the realm's host */
-    void *bytes;      /* of the file, owned */
+    struct state_key key;       /* when form.key is it */
+    struct state_form form;     /* in which it is written, and read */
+    uint64_t limit;             /* bytes of memory it may take: state_limit */
+    struct kept kept;           /* for the realm's host */
+    void *bytes;                /* of the file, owned */
     size_t n;
     struct image image; /* in them */
     bool resumed;       /* the heap came from the file */
@@ -55,6 +57,8 @@ const struct image *state_find(void *state, const char *path,
  * and tells it of its past. ERR_MISMATCH: refused, and why says what differs.
  */
 enum err state_begin(struct state *s, struct handler *h, struct why *why);
+/* The supervisor wants it to be written so from now on. */
+void state_take_form(struct state *s, const struct link_save *how);
 /*
  * Between two requests. OK: *written bytes are on the disk, and no JavaScript
  * can run any more in this process. ERR_SCRIPT: not now, and it can go on;

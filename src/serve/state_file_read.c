@@ -184,8 +184,8 @@ static enum err make_room(struct in *in, uint64_t length, uint64_t limit)
         limit = SIZE_MAX / 2;
     if (length > limit)
         return why_set(in->why, ERR_TOOBIG,
-                       "%s holds %" PRIu64 " bytes and may hold %" PRIu64
-                       " (state_limit)",
+                       "%s holds %" PRIu64 " bytes, and with this state_limit "
+                       "up to %" PRIu64 " are read: raise it",
                        in->name, length, limit);
     in->length = (size_t)length;
     in->image =

@@ -147,6 +147,17 @@ static void use_logs(struct worker *w, const struct link_message *m)
         sink_use(&w->slow, m->fd[LINK_SLOW_LOG]);
 }
 
+static void obey_save(struct worker *w, const char text[static LINK_TEXT])
+{
+    struct link_save how;
+    memcpy(&how, text, sizeof(how));
+    w->save = true;
+    w->close = slice_is(slice_of(how.close), LINK_CLOSE);
+    if (keeps_state(w))
+        state_take_form(&w->state, &how);
+    explicit_bzero(&how, sizeof(how));
+}
+
 static void obey_supervisor(struct worker *w)
 {
     struct link_message m;
@@ -155,10 +166,9 @@ static void obey_supervisor(struct worker *w)
     while ((e = link_receive(w->place->link, &m)) == OK) {
         if (m.word == LINK_LAST)
             drain(w, true);
-        else if (m.word == LINK_SAVE) {
-            w->save = true;
-            w->close = slice_is(slice_of(m.text), LINK_CLOSE);
-        } else if (m.word == LINK_LOGS)
+        else if (m.word == LINK_SAVE)
+            obey_save(w, m.text);
+        else if (m.word == LINK_LOGS)
             use_logs(w, &m);
         else if (m.word == LINK_LEVEL && log_level_parse(m.text, &level))
             log_set_level(level);
@@ -506,6 +516,11 @@ int worker_run(const struct worker_setup *setup)
         return e == ERR_IO ? EX_UNAVAILABLE : EX_CONFIG;
     }
     pool.slot = w.slot;
+    if (w.config.state != NULL && !keeps_state(&w))
+        log_warn("the state of this pool is not kept, as nobody supervises "
+                 "this process: let snapcgi serve start it, or remove "
+                 "state = %s",
+                 w.config.state);
     if (keeps_state(&w)) {
         state_read(&w.state);
         engine.mode = ENGINE_BUILD;

@@ -134,26 +134,4 @@ ok((grep { $_->[0] eq 'fsync' || $_->[0] eq 'fdatasync' } @calls), 'one of them 
     is(join("\n", @wrong), '', "a supervisor that is killed while its worker saves, $tried times");
 }
 
-# At any moment, without a tracer.
-{
-    my $dir = temp_dir();
-    write_file("$dir/app.js", $app, 0644);
-    my ($count, @wrong) = (0);
-    for my $ms (0, 1, 3, 6, 10, 15, 20, 30, 40, 60) {
-        my $s = start_kept(dir => $dir);
-        my $up = told($s, '/up');
-        push @wrong, "$ms ms: $up and not " . ($count + 1) if $up ne $count + 1;
-        my $waits = in_background("$dir/answer", sub { saved($s) ? 'saved' : 'not' });
-        select undef, undef, undef, $ms / 1000;
-        kill_server($s);
-        waitpid($waits, 0);
-        my $next = start_kept(dir => $dir);
-        my $now = number($next);
-        push @wrong, "$ms ms: $now" if $now ne $count && $now ne $count + 1;
-        $count = $now if $now =~ /^\d+$/;
-        stop_process($next->{pid}, 'QUIT');
-    }
-    is(join("\n", @wrong), '', 'a supervisor that is killed at any moment of a save');
-}
-
 done_testing();

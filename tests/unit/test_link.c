@@ -43,6 +43,20 @@ static void a_word_and_its_text_arrive(void **state)
     assert_int_equal(link_receive(l->worker, &got), ERR_AGAIN);
 }
 
+static void how_to_save_arrives_to_the_last_byte(void **state)
+{
+    struct line *l = *state;
+    struct link_message m = {.word = LINK_SAVE}, got;
+    struct link_save how, then;
+    memset(&how, 0xa5, sizeof(how)); /* a key has zeros, and anything else */
+    how.key[0] = 0;
+    memcpy(m.text, &how, sizeof(how));
+    assert_int_equal(link_send(l->supervisor, &m), OK);
+    assert_int_equal(link_receive(l->worker, &got), OK);
+    memcpy(&then, got.text, sizeof(then));
+    assert_memory_equal(&then, &how, sizeof(how));
+}
+
 static ino_t inode(int fd)
 {
     struct stat st;
@@ -114,6 +128,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(a_word_and_its_text_arrive),
+        test(how_to_save_arrives_to_the_last_byte),
         test(descriptors_arrive_in_their_places),
         test(the_end_of_the_other_side_is_told),
         test(a_worker_sends_nothing),
