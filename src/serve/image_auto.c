@@ -10,6 +10,7 @@
 #include "bind/libcrypto.h"
 #include "engine/image_build.h"
 #include "serve/confine.h"
+#include "serve/image_cache.h"
 #include "serve/image_choose.h"
 #include "serve/image_make.h"
 #include "serve/image_sources.h"
@@ -213,6 +214,7 @@ enum image_auto image_auto(const struct pool_config *config,
     }
     enum err e = make_folder(config->image_cache, &why);
     if (e == OK) {
+        image_cache_tend(path, app);
         do {
             if (is_current(&job, path, asked, &how))
                 return how;

@@ -68,6 +68,7 @@ bool image_cache_path(const struct pool_config *c, const char *app, char *out,
     uint64_t h = HASH_START; /* a name: what it stands for is in the file */
     hash_add(&h, host.version, strlen(host.version) + 1);
     hash_add(&h, program, sizeof(program));
+    uint32_t by = (uint32_t)(h >> 32); /* see image_cache.h */
     mix_word(&h, c->chroot);
     mix_word(&h, app);
     /* What answered a request may have kept what the pool gave it. */
@@ -78,7 +79,8 @@ bool image_cache_path(const struct pool_config *c, const char *app, char *out,
         mix_word(&h, c->user);
         mix_word(&h, c->group);
     }
-    int wrote = snprintf(out, n, "%s/%016" PRIx64 ".img", c->image_cache, h);
+    int wrote = snprintf(out, n, "%s/%08" PRIx32 "-%016" PRIx64 ".img",
+                         c->image_cache, by, h);
     return wrote > 0 && (size_t)wrote < n;
 }
 
