@@ -227,6 +227,8 @@ static int make(const struct child_place *place)
         return CREW_IMAGE_SAME;
     case IMAGE_AUTO_NEW:
         return CREW_IMAGE_NEW;
+    case IMAGE_AUTO_KILLED:
+        return CREW_IMAGE_KILLED;
     case IMAGE_AUTO_NONE:
         break;
     }

@@ -113,6 +113,25 @@ void config_init(struct config *c)
     pool_defaults(&c->cgi, "cgi");
 }
 
+enum err config_set(struct pool_config *p, const char *name, const char *text,
+                    struct why *why)
+{
+    const struct config_key *k = config_find(name);
+    must(k != NULL && config_takes(k, "pool"));
+    if (*text == '\0')
+        return why_set(why, ERR_SYNTAX, "is empty");
+    return config_value_parse(k, text, p, NULL, NULL, why);
+}
+
+bool config_app_needs_image(const char *app)
+{
+    static const char *const ends[] = {".ts", ".tsx", ".mts", ".cts", ".jsx"};
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+        if (slice_ends(slice_of(app), ends[i]))
+            return true;
+    return false;
+}
+
 void config_free(struct config *c)
 {
     arena_free(&c->arena);

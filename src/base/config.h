@@ -181,6 +181,17 @@ void config_free(struct config *c);
  */
 void config_forget(struct config *c, const struct pool_config *keep);
 
+/*
+ * Stores text as that key of a pool, in the file's own syntax, without what
+ * only whole sections show. It must live as long as p. The why goes on after
+ * "NAME = TEXT".
+ */
+enum err config_set(struct pool_config *p, const char *name, const char *text,
+                    struct why *why);
+/* Is that application's file TypeScript, or has JSX in it? V8 takes neither:
+ * it can run from an image only. */
+bool config_app_needs_image(const char *app);
+
 /* One row of the table. */
 struct config_key {
     const char *name;

@@ -93,6 +93,10 @@ static enum err explain(enum err e, uint64_t timeout, int status,
     if (e == ERR_TIMEOUT)
         return why_set(why, e, "it took longer than %llu ms and was ended",
                        (unsigned long long)(timeout / NS_PER_MS));
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+        return why_set(why, ERR_ABORTED,
+                       "the process was ended by signal 9, as the kernel does "
+                       "when memory is out");
     if (WIFSIGNALED(status))
         return why_set(why, ERR_FAIL, "V8 ended the process by signal %d",
                        WTERMSIG(status));

@@ -14,8 +14,9 @@ typedef enum err task_fn(void *arg, struct why *why);
 
 /*
  * Runs fn in a child and waits for it, at most timeout ns (0 without limit);
- * then it is killed. Gives its status, and its sentence in why. The caller
- * should have one thread.
+ * then it is killed. Gives its status, and its sentence in why. ERR_ABORTED:
+ * somebody killed it, as the kernel does when memory is out. The caller should
+ * have one thread.
  *
  * said: appended to, what the child told by task_say(); may be NULL.
  */

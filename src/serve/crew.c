@@ -281,6 +281,9 @@ bool crew_start(struct crew *c, unsigned n, uint64_t now, int *status)
 {
     if (c->retry_at > now)
         return true;
+    crew_image_need(c, now);
+    if (crew_image_waits(c))
+        return crew_image_look(c, now, status);
     c->retry_at = 0;
     /* One that fails at once need not fail many times. */
     if (c->failures > 0 && n > 1)
@@ -319,7 +322,7 @@ static void let_go(struct crew *crew, uint64_t now)
         if (atomic_exchange(&board_slot(c->board, (uint32_t)c->slot)->outdated,
                             false) &&
             crew_image_wanted(crew))
-            crew->image_due = crew->image_changed = true;
+            crew_image_outdated(crew);
         if (child_leaves(c) || !atomic_load(&crew_slot(c)->leaves))
             continue;
         c->stage = CHILD_DRAINING;
@@ -341,6 +344,15 @@ static void watch_socket(struct crew *c, const struct crew_count *n)
                 n->view.busy < pm_most(&c->pm);
     if (want != c->watched)
         crew_watch(c, want);
+}
+
+/* Whether crew_start() holds back; the monitor lets who comes wait then. */
+static void tell_image(struct crew *c, bool fresh)
+{
+    bool waits = crew_image_waits(c);
+    atomic_store(&board_head(c->board)->makes, waits);
+    if (waits)
+        c->pm.fresh = fresh; /* nothing was started after all */
 }
 
 static void tell_board(struct crew *c, const struct crew_count *n, bool reached)
@@ -369,11 +381,14 @@ static bool is_only(const struct crew_count *n)
 bool crew_look(struct crew *c, uint64_t now, int *status)
 {
     const struct child *idlest;
+    bool fresh = c->pm.fresh;
     let_go(c, now);
-    if (!crew_image_look(c, status))
+    if (!crew_image_look(c, now, status))
         return false;
-    if (c->config->state != NULL)
+    if (c->config->state != NULL) {
+        tell_image(c, fresh);
         return crew_state_look(c, now, status);
+    }
     struct crew_count n = count(c, &idlest);
     struct pm_step step = pm_next(&c->pm, &n.view);
     if (n.view.idle + n.view.starting > 0)
@@ -385,6 +400,7 @@ bool crew_look(struct crew *c, uint64_t now, int *status)
     tell_board(c, &n, step.reached);
     if (step.start > 0 && !crew_start(c, step.start, now, status))
         return false;
+    tell_image(c, fresh);
     n = count(c, &idlest);
     watch_socket(c, &n);
     return true;

@@ -25,7 +25,8 @@ struct crews {
 enum crew_image {
     CREW_IMAGE_SAME,
     CREW_IMAGE_NEW,
-    CREW_IMAGE_NONE /* the log says why */
+    CREW_IMAGE_NONE, /* the log says why */
+    CREW_IMAGE_KILLED
 };
 
 /* What the worker of a pool with state has been told to save for. */
@@ -71,6 +72,9 @@ struct crew {
     struct crew_state state; /* of a pool with state */
     bool image_due;          /* is to be made, or looked at */
     bool image_changed;      /* because workers have seen other code */
+    bool image_killed;       /* the last maker was killed: it gets another */
+    uint64_t image_at;       /* monotonic ns of that one, 0 none */
+    uint64_t image_seen;     /* monotonic ns when one was last done, 0 never */
     struct child *maker;     /* does so; borrowed */
 };
 
@@ -95,6 +99,8 @@ struct crew_count crew_count(const struct crew *c);
 bool crew_look(struct crew *c, uint64_t now, int *status);
 /* The maker has ended with that wait(2) status. */
 void crew_image_made(struct crews *all, const struct child *maker, int status);
+/* Are its workers to be started only when its image has been made? */
+bool crew_image_waits(const struct crew *c);
 /* All its workers become old, to be replaced one by one. */
 void crew_renew(struct crew *c);
 /* One of its children has ended with that wait(2) status. */

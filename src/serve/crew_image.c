@@ -1,6 +1,7 @@
 /*
  * crew_image.c - a pool with `image = auto`: a child makes the image, and when
- * there is a new one the workers are replaced.
+ * there is a new one the workers are replaced. Where the source cannot run, as
+ * TypeScript, none is started before that child has ended.
  */
 #include "serve/crew_parts.h"
 
@@ -13,6 +14,9 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define AGAIN_NS (5 * NS_PER_S) /* after a maker was killed */
+#define SEEN_NS NS_PER_S        /* so old may be what is known of the files */
 
 bool crew_image_wanted(const struct crew *c)
 {
@@ -31,8 +35,58 @@ static int make(const struct crew *crew, pid_t parent)
     return crew->all->make(&place);
 }
 
-bool crew_image_look(struct crew *c, int *status)
+/* A state has its application in it, whatever the files are by now. */
+static bool is_needed(const struct crew *c)
 {
+    return crew_image_wanted(c) && config_app_needs_image(c->config->app) &&
+           (c->config->state == NULL || c->image_seen == 0);
+}
+
+bool crew_image_waits(const struct crew *c)
+{
+    return is_needed(c) &&
+           (c->image_due || c->image_at != 0 || c->maker != NULL);
+}
+
+void crew_image_need(struct crew *c, uint64_t now)
+{
+    if (is_needed(c) && (c->image_seen == 0 || now - c->image_seen > SEEN_NS))
+        c->image_due = c->image_due || (c->maker == NULL && c->image_at == 0);
+}
+
+void crew_image_outdated(struct crew *c)
+{
+    c->image_due = c->image_changed = true;
+    c->image_killed = false;
+    c->image_at = 0;
+}
+
+/* Once: what takes too much memory would take it again. */
+static bool try_again(struct crew *c, uint64_t now)
+{
+    const struct pool_config *p = c->config;
+    c->image_killed = !c->image_killed;
+    if (c->image_killed) {
+        c->image_at = now + AGAIN_NS;
+        log_notice("the image of pool %s is tried again in %d s", p->name,
+                   (int)(AGAIN_NS / NS_PER_S));
+        return true;
+    }
+    log_error("the image of pool %s is given up until its code changes or it "
+              "is reloaded, and %s: what makes it was ended twice, as happens "
+              "when memory is short",
+              p->name,
+              config_app_needs_image(p->app) ? "it cannot run without"
+                                             : "it goes on from source");
+    return false;
+}
+
+bool crew_image_look(struct crew *c, uint64_t now, int *status)
+{
+    if (c->image_at != 0 && now >= c->image_at) {
+        c->image_at = 0;
+        c->image_due = true;
+    }
     if (!c->image_due || c->maker != NULL)
         return true;
     c->image_due = false;
@@ -46,28 +100,49 @@ bool crew_image_look(struct crew *c, int *status)
     }
     if (pid > 0) {
         c->maker = m;
-        m->until = clock_mono() + 8 * c->config->image_timeout + 60 * NS_PER_S;
+        m->until = now + 8 * c->config->image_timeout + 60 * NS_PER_S;
         return true;
     }
     log_error("no image can be made for pool %s: %s", c->config->name,
               strerror(errno));
     child_free(&c->all->children, m);
+    if (!try_again(c, now))
+        c->image_seen = now;
     return true;
+}
+
+/* Not by us, when it took too long or all ends. */
+static bool was_killed(const struct child *m, int status)
+{
+    return (WIFSIGNALED(status) && !child_leaves(m)) ||
+           (WIFEXITED(status) && WEXITSTATUS(status) == CREW_IMAGE_KILLED);
+}
+
+static void maker_ended(struct crew *c, const struct child *m, int status)
+{
+    uint64_t now = clock_mono();
+    bool made = WIFEXITED(status) && WEXITSTATUS(status) == CREW_IMAGE_NEW;
+    bool killed = was_killed(m, status), again = false;
+    c->maker = NULL;
+    if (killed)
+        again = try_again(c, now);
+    else
+        c->image_killed = false;
+    if (!again)
+        c->image_seen = now;
+    if (again && config_app_needs_image(c->config->app))
+        return; /* who has an image serves until then */
+    /* Those of an image cannot take up other code, and those without do not
+     * know that another pool's maker was faster. A pool with state takes an
+     * image only when it starts afresh. */
+    if ((made || c->image_changed) && c->config->state == NULL)
+        crew_renew(c);
+    c->image_changed = false;
 }
 
 void crew_image_made(struct crews *all, const struct child *m, int status)
 {
-    for (size_t i = 0; i < all->count; i++) {
-        struct crew *c = &all->at[i];
-        if (c->maker != m)
-            continue;
-        bool made = WIFEXITED(status) && WEXITSTATUS(status) == CREW_IMAGE_NEW;
-        /* Those of an image cannot take up other code, and those without do
-         * not know that another pool's maker was faster. A pool with state
-         * takes an image only when it starts afresh. */
-        if ((made || c->image_changed) && c->config->state == NULL)
-            crew_renew(c);
-        c->maker = NULL;
-        c->image_changed = false;
-    }
+    for (size_t i = 0; i < all->count; i++)
+        if (all->at[i].maker == m)
+            maker_ended(&all->at[i], m, status);
 }

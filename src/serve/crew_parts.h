@@ -24,7 +24,11 @@ void crew_watch(struct crew *c, bool on);
 /* Does the supervisor make its image? */
 bool crew_image_wanted(const struct crew *c);
 /* Starts making it when it is due. False in the child. */
-bool crew_image_look(struct crew *c, int *status);
+bool crew_image_look(struct crew *c, uint64_t now, int *status);
+/* Before workers are started: have it looked at when it must be. */
+void crew_image_need(struct crew *c, uint64_t now);
+/* Workers have seen other code. */
+void crew_image_outdated(struct crew *c);
 
 /* ---- crew_state.c -------------------------------------------------------- */
 

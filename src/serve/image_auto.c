@@ -221,15 +221,18 @@ enum image_auto image_auto(const struct pool_config *config,
             e = make(&job, path, base, &made, &why);
         } while (e == ERR_BUSY);
         if (e != OK)
-            log_warn("no image of %s can be made, its source is used: %s",
-                     config->app, why.text);
+            log_warn("no image of %s can be made, %s: %s", config->app,
+                     config_app_needs_image(config->app)
+                         ? "without which it cannot run"
+                         : "its source is used",
+                     why.text);
         log_lines(LOG_WARN, buf_view(&made.warnings));
         buf_free(&made.warnings);
     } else {
         log_error("no image is made: %s", why.text);
     }
     if (e != OK)
-        return IMAGE_AUTO_NONE;
+        return e == ERR_ABORTED ? IMAGE_AUTO_KILLED : IMAGE_AUTO_NONE;
     log_notice("the image %s of %s was made: %llu bytes, in %llu ms", path,
                config->app, (unsigned long long)made.bytes,
                (unsigned long long)((clock_mono() - began) / NS_PER_MS));

@@ -15,9 +15,10 @@ struct image;
 
 /* How its process ends. */
 enum image_auto {
-    IMAGE_AUTO_SAME, /* nothing to do */
-    IMAGE_AUTO_NEW,  /* made anew: workers may be replaced */
-    IMAGE_AUTO_NONE  /* cannot be made, the log says why: the source is used */
+    IMAGE_AUTO_SAME,  /* nothing to do */
+    IMAGE_AUTO_NEW,   /* made anew: workers may be replaced */
+    IMAGE_AUTO_NONE,  /* cannot be made, the log says why */
+    IMAGE_AUTO_KILLED /* nor this time: what made it was killed */
 };
 
 /*

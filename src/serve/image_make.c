@@ -78,24 +78,27 @@ static void bench_open(struct bench *b, const struct make *m,
                                     .find = evaluated,
                                     .arg = b,
                                     .drew =
-                                        mode == ENGINE_BUILD ? task_say : NULL};
+                                        mode == ENGINE_BUILD ? task_say : NULL,
+                                    .quiet = m->order->config == NULL};
     engine_start(&engine);
     watchdog_start();
     b->pool = pool_new(&pool);
     handler_init(&b->handler, &m->config, b->pool, true);
 }
 
-/* A request without a wire; gives the reply's status. */
-static unsigned ask(struct bench *b, const char *path)
+/* A request without a wire, of a path and maybe a query; gives the reply's
+ * status. */
+static unsigned ask(struct bench *b, const char *target)
 {
-    char uri[2048];
+    size_t room = sizeof("REQUEST_URI=") + strlen(target);
+    char *uri = xalloc(room);
     const char *const params[] = {"REQUEST_METHOD=GET", uri,
                                   "HTTP_HOST=localhost",
                                   "SERVER_PROTOCOL=HTTP/1.1", NULL};
     struct memory wire;
     struct buf reply;
     uint64_t status = 0;
-    snprintf(uri, sizeof(uri), "REQUEST_URI=%s", path);
+    snprintf(uri, room, "REQUEST_URI=%s", target);
     buf_init(&reply, REPLY_MAX);
     memory_init(&wire, params, (struct slice){NULL, 0}, &reply);
     handler_run(&b->handler, &wire.t);
@@ -103,6 +106,7 @@ static unsigned ask(struct bench *b, const char *path)
     if (slice_starts(s, "Status: ") && s.n > 11)
         slice_u64((struct slice){s.p + 8, 3}, 999, &status);
     buf_free(&reply);
+    free(uri);
     return (unsigned)status;
 }
 
@@ -115,6 +119,46 @@ static void say_lines(struct slice all)
         task_say(line);
         all = slice_from(all, end + 1);
     }
+}
+
+/* ---- limits -------------------------------------------------------------- */
+
+/* What raises them: a pool has keys, the command line options. */
+static enum err late(const struct make *m, struct why *why)
+{
+    const struct image_order *o = m->order;
+    return why_set(why, ERR_TIMEOUT,
+                   "%.300s was not made into an image within %llu ms: raise %s",
+                   m->app, (unsigned long long)(o->timeout / NS_PER_MS),
+                   o->config != NULL ? "image_timeout" : "--timeout");
+}
+
+static enum err heavy(const struct make *m, struct why *why)
+{
+    uint64_t kb = m->config.heap_limit / 1024;
+    bool whole = kb % 1024 == 0;
+    return why_set(why, ERR_FAIL,
+                   "%.300s needs more than %llu%s of heap to be made into an "
+                   "image: raise %s",
+                   m->app, (unsigned long long)(whole ? kb / 1024 : kb),
+                   whole ? "m" : "k",
+                   m->order->config != NULL ? "heap_limit" : "--heap");
+}
+
+/* The engine's words for them, which has gone with its limits. */
+static enum err explain_limit(const struct make *m, enum err e, struct why *why)
+{
+    static const struct {
+        const char *words;
+        enum err (*say)(const struct make *m, struct why *why);
+    } limits[] = {{"Error: a top-level await took too long", late},
+                  {"Error: the time limit was reached", late},
+                  {"Error: the heap limit was reached", heavy},
+                  {"V8 cannot go on: out of memory (JavaScript heap, ", heavy}};
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+        if (slice_starts(slice_of(why->text), limits[i].words))
+            return limits[i].say(m, why);
+    return e;
 }
 
 /* ---- the first child ----------------------------------------------------- */
@@ -139,14 +183,29 @@ static void explain_absent(struct why *why)
     }
 }
 
+/* "file:line:column: words" of a bundle: in which file that line is, esbuild
+ * alone knows. */
+static void hide_line(const struct make *m, struct why *why)
+{
+    size_t n = strlen(m->app);
+    char *place = why->text + n;
+    if (strncmp(why->text, m->app, n) != 0 || *place != ':')
+        return;
+    const char *words = strstr(place, ": ");
+    if (words != NULL)
+        memmove(place, words, strlen(words) + 1);
+}
+
 static enum err take_seat(struct bench *b, const struct make *m,
                           struct why *why)
 {
     enum err e = handler_load(&b->handler, m->app, &b->seat, why);
-    if (e != OK)
-        explain_absent(why);
-    else
+    if (e == OK)
         realm_hook(b->seat->realm, HOOK_WATCH, 0, NULL);
+    else
+        explain_absent(why);
+    if (e != OK && m->bundled)
+        hide_line(m, why);
     return e;
 }
 
@@ -262,6 +321,7 @@ static enum err build(void *arg, struct why *why)
         e = image_of_app(&b.image, o->from, m->app, why);
     if (e != OK)
         return e;
+    log_about(m->config.name, NULL, m->app);
     bench_open(&b, m, ENGINE_BUILD);
     e = warm(&b, m, why);
     if (e == OK && o->from == NULL && !engine_keeps_modules() &&
@@ -351,41 +411,44 @@ static enum err bundle(struct make *m, struct buf *said, struct why *why)
     if (m->fd < 0)
         return why_set(why, ERR_IO, "memfd_create: %s", strerror(errno));
     enum err e = task_run(bundle_child, m, timeout, said, why);
+    if (e == ERR_TIMEOUT)
+        late(m, why);
     if (e == OK)
         e = receive(m, why);
     close(m->fd);
     return e;
 }
 
-static bool is_typescript(const char *path)
+static enum err evaluate(struct make *m, struct buf *said, struct why *why)
 {
-    static const char *const ends[] = {".ts", ".tsx", ".mts", ".cts", ".jsx"};
-    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
-        if (slice_ends(slice_of(path), ends[i]))
-            return true;
-    return false;
+    uint64_t timeout = m->order->timeout + NS_PER_S; /* JavaScript ends first */
+    enum err e = task_run(build, m, timeout, said, why);
+    if (e == ERR_TIMEOUT)
+        return late(m, why);
+    return e != OK ? explain_limit(m, e, why) : OK;
 }
 
 /* Bundled when it must be, or when it turns out that it must. */
 static enum err build_all(struct make *m, struct buf *said, struct why *why)
 {
     const struct image_order *o = m->order;
-    uint64_t timeout = o->timeout + NS_PER_S; /* JavaScript ends first */
     struct why inner = {.text = ""};
     enum err e = OK;
-    if (o->bundle || (o->from == NULL && is_typescript(m->app)))
+    if (o->bundle || (o->from == NULL && config_app_needs_image(m->app)))
         e = bundle(m, said, why);
     if (e == OK)
-        e = task_run(build, m, timeout, said, why);
+        e = evaluate(m, said, why);
     if (e != ERR_ORDER)
         return e;
     e = bundle(m, said, &inner);
+    if (e == ERR_TIMEOUT)
+        return why_set(why, e, "%s", inner.text);
     if (e != OK)
         return why_set(why, e,
                        "V8 %s cannot keep ES modules in an image, and one "
                        "script cannot be made of them: %.380s",
                        engine_version(), inner.text);
-    return task_run(build, m, timeout, said, why);
+    return evaluate(m, said, why);
 }
 
 /* ---- the second child ---------------------------------------------------- */
@@ -422,9 +485,11 @@ static enum err set_up(struct make *m, const struct image_order *o,
     m->order = o;
     config_init(defaults);
     *c = o->config != NULL ? *o->config : defaults->cgi;
+    c->name = o->config != NULL ? c->name : "build"; /* in the log */
     c->root = o->root != NULL ? o->root : c->root;
     c->reset = RESET_NONE;
     c->max_requests = 0;
+    c->heap_limit = o->heap != 0 ? o->heap : c->heap_limit;
     c->max_apps = 1;
     c->watch = false;
     c->request_timeout = o->timeout;

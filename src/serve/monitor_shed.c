@@ -54,11 +54,14 @@ static struct crowd crowd_of(struct board *b)
     return c;
 }
 
-/* Its state is being saved, or it is paused: who comes waits for the next. */
+/* Its state is being saved, or it is paused, or it cannot run before an image
+ * has been made: who comes waits for the next worker. */
 static bool rests(const struct shed *s)
 {
-    uint32_t phase = atomic_load(&board_head(s->pool->board)->phase);
-    return phase == BOARD_SAVING || phase == BOARD_PAUSED;
+    struct board_head *h = board_head(s->pool->board);
+    uint32_t phase = atomic_load(&h->phase);
+    return phase == BOARD_SAVING || phase == BOARD_PAUSED ||
+           atomic_load(&h->makes);
 }
 
 /*

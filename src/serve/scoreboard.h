@@ -130,6 +130,7 @@ struct board_head {
     uint64_t queue_size;           /* the backlog */
     uint64_t draining;             /* workers of before a reload */
     _Atomic uint32_t phase;        /* enum board_phase */
+    _Atomic bool makes;            /* an image, and no worker starts before */
     uint64_t saved_at;             /* real ns of the state file, 0 none */
     uint64_t saved_bytes;          /* its size */
     uint64_t saved_in;             /* ns, 0 not known */

@@ -653,6 +653,8 @@ void super_look_renewed(struct super *s, uint64_t now)
         log_notice("all workers are new");
         s->renewing = false;
         super_answer(s, ASK_RENEW, true, SLICE(""));
+    } else if (crew_image_waits(c)) { /* image_timeout ends that */
+        s->renew_until = now + s->config->process_control_timeout;
     } else if (s->renew_until != 0 &&
                (now >= s->renew_until || c->state.stays)) {
         s->renew_until = 0; /* said once */

@@ -32,7 +32,7 @@ sub pool {
 }
 
 sub say_it { return fcgi($_[0]{socket}, $env, seconds => 60) }
-sub images { return grep { !/\.new$/ } glob "$_[0]{dir}/cache/*" }
+sub images { my @all = glob "$_[0]{dir}/cache/*.img"; return @all }
 
 # How many times that is in the log.
 sub often { return scalar(log_like(@_)) }
@@ -109,7 +109,7 @@ my $made = qr/ notice .* the image (\S+) of \S+ was made: \d+ bytes, in \d+ ms$/
     write_file("$s->{dir}/app.js", 'let x = ;');
     ok(wait_for(30, sub { say_it($s)->{status} == 500 }), 'broken code: an error, as from source');
     ok(log_has($s, qr/ error .*SyntaxError/), 'told as an error');
-    ok(log_has($s, qr/ warn .*no image of \S+ can be made, its source is used: SyntaxError/), 'no image of it');
+    ok(log_has($s, qr/ warn .*no image of \S+ can be made, its source is used: \S+app\.js:1:9: SyntaxError/), 'no image of it');
     write_file("$s->{dir}/app.js", text_of('mended'));
     ok(wait_for(30, sub { say_it($s)->{body} =~ /^mended/ }), 'mended, it serves');
     ok(from_image($s, 'mended'), 'of an image');
@@ -122,12 +122,12 @@ my $made = qr/ notice .* the image (\S+) of \S+ was made: \d+ bytes, in \d+ ms$/
     like(say_it($s)->{body}, qr/^intl 0/, 'the source serves');
     ok(wait_for(30, sub { !grep { /image of/ } values %{children($s->{pid})} }), 'its maker ends');
     is(often($s, qr/no image of/), 1, 'it is said once');
-    is(join(' ', glob "$s->{dir}/cache/*"), '', 'and nothing is left in the cache');
+    is(join(' ', glob "$s->{dir}/cache/*.{img,new}"), '', 'and nothing is left in the cache');
 }
 
 {
     my $s = pool("for (;;);\n", pool => { image_timeout => '300ms', request_timeout => '300ms' });
-    ok(log_has($s, qr/ warn .*no image of \S+ can be made, its source is used: .*(time limit was reached|took longer)/, 60),
+    ok(log_has($s, qr/ warn .*no image of \S+ can be made, its source is used: \S+ was not made into an image within 300 ms: raise image_timeout$/, 60),
         'image_timeout ends an endless loop');
 }
 {
@@ -140,14 +140,15 @@ my $made = qr/ notice .* the image (\S+) of \S+ was made: \d+ bytes, in \d+ ms$/
 # ---- image_warm, watch ----------------------------------------------------------------
 
 {
-    my $s = pool(<<'JS', pool => { image_warm => '/a /b', watch => 'off' });
+    my $s = pool(<<'JS', pool => { image_warm => '/a?x=1 /b', watch => 'off' });
 const asked = [];
 addEventListener("fetch", (event) => {
-    asked.push(new URL(event.request.url).pathname);
+    const { pathname, search } = new URL(event.request.url);
+    asked.push(pathname + search);
     event.respondWith(new Response("one " + asked.join()));
 });
 JS
-    ok(wait_for(60, sub { say_it($s)->{body} eq 'one /a,/b,/a' }), 'image_warm: what it asks has been asked')
+    ok(wait_for(60, sub { say_it($s)->{body} eq 'one /a?x=1,/b,/a' }), 'image_warm: what it asks has been asked')
         or diag(say_it($s)->{body});
     write_file("$s->{dir}/app.js", text_of('two'));
     sleep 3;
@@ -217,6 +218,100 @@ for my $how (qw(stop quit reload kill)) {
         ok(from_image($s, 'quick'), 'kill: and an image is made again');
     }
     unlike(read_file($s->{log}), qr/ crit /, "$how: nothing critical");
+}
+
+# Killed twice it is given up, once is chance.
+{
+    my $s = pool($slow, pool => \%patient);
+    for my $round (1, 2) {
+        my ($maker) = wait_for(60, sub { (makers($s))[0] });
+        ok($maker, "killed: maker $round") or last;
+        kill 'KILL', $maker;
+        ok(wait_gone($maker), "killed: maker $round is gone");
+        ok(log_has($s, qr/ notice .*the image of pool www is tried again in 5 s/), 'killed once: that is told');
+    }
+    ok(log_has($s, qr/ error .*the image of pool www is given up until its code changes or it is reloaded, and it goes on from source: /),
+        'killed twice: so is that');
+    is(often($s, qr/is tried again/), 1, 'it was tried again once');
+    like(say_it($s)->{body}, qr/^slow/, 'the source serves');
+    write_file("$s->{dir}/app.js", text_of('quick'));
+    ok(from_image($s, 'quick'), 'other code: an image is made again');
+}
+
+# Of its processes, the one with V8 in it is whom the kernel would choose.
+{
+    my $s = pool($slow, pool => \%patient);
+    my ($maker) = wait_for(60, sub { (makers($s))[0] });
+    my ($evaluates) = wait_for(60, sub { (sort keys %{children($maker)})[0] });
+    ok($evaluates, 'killed: what evaluates it') or diag(read_file($s->{log}));
+    kill 'KILL', $evaluates;
+    ok(log_has($s, qr/ warn .*no image of \S+ can be made, its source is used: the process was ended by signal 9/),
+        'that is told');
+    ok(log_has($s, qr/ notice .*the image of pool www is tried again in 5 s/), 'and it is tried again');
+    ok(from_image($s, 'slow'), 'and made') or diag(read_file($s->{log}));
+}
+
+# ---- what V8 cannot take ---------------------------------------------------------------------
+
+SKIP: {
+    skip 'esbuild is not installed', 1 if !find_program('esbuild');
+    my $typed = sub {
+        my ($word, $ms) = @_;
+        return qq{const until: number = Date.now() + } . ($ms // 0) . qq{; while (Date.now() < until);\n}
+            . qq{const word: string = "$word";\n}
+            . q{addEventListener("fetch", (event: any) => event.respondWith(new Response(word)));} . "\n";
+    };
+    my $start = sub {
+        my ($text, %pool) = @_;
+        my $dir = temp_dir();
+        write_file("$dir/app.ts", $text, 0644);
+        return pool('', global => { process_control_timeout => '4s' },
+            pool => { app => "$dir/app.ts", image_cache => "$dir/cache", %pool });
+    };
+    my $file = sub { return read_file($_[0]{conf}) =~ /^app = (\S+)/m && $1 };
+
+    my $s = $start->($typed->('one', 2000));
+    my $first = begin_request($s->{socket}, $env);
+    ok(wait_for(30, sub { (makers($s))[0] }), 'TypeScript: a maker starts');
+    is(join(' ', workers($s)), '', 'TypeScript: no worker before its image');
+    my $r = $first->reply(60);
+    is("$r->{status} $r->{body}", '200 one', 'TypeScript: who came first has waited for it');
+    is(often($s, $made), 1, 'TypeScript: it was made');
+
+    my $load = load_start(2, $s->{socket}, $env, qr/^(one|two)$/);
+    write_file($file->($s), $typed->('two', 6000)); # longer than that
+    is(ctl($s, 'reload')->{exit}, 0, 'TypeScript: a reload waits for the next image');
+    is(say_it($s)->{body}, 'two', 'TypeScript: which is used');
+    my ($count, @bad) = load_stop($load);
+    is("@bad", '', "TypeScript: the old workers have served until then ($count requests)");
+    unlike(read_file($s->{log}), qr/ (?:error|crit) | overloaded|do not start/, 'TypeScript: nothing was wrong');
+
+    write_file($file->($s), 'let x: number = ;');
+    is(ctl($s, 'reload')->{exit}, 0, 'TypeScript: a reload with broken code');
+    is(say_it($s)->{status}, 500, 'TypeScript: is told by requests');
+    ok(log_has($s, qr/ warn .*no image of \S+ can be made, without which it cannot run: \S+app\.ts:1:\d+: /),
+        'TypeScript: and why by the log');
+    write_file($file->($s), $typed->('three'));
+    ok(wait_for(60, sub { say_it($s)->{body} eq 'three' }), 'TypeScript: mended, it serves')
+        or diag(read_file($s->{log}));
+    stop_process($s->{pid});
+
+    my $kept = temp_dir();
+    $s = $start->($typed->('one', 1500), max_children => 1, state => "$kept/state");
+    is(say_it($s)->{body}, 'one', 'TypeScript, state: waits for its image, too');
+    is(stop_process($s->{pid}), 0, 'TypeScript, state: is saved');
+    ok(-s "$kept/state", 'TypeScript, state: in its file');
+
+    # Nobody sees that the code has changed but who starts the next worker.
+    $s = $start->($typed->('one'), pm => 'ondemand', process_idle_timeout => '100ms');
+    is(say_it($s)->{body}, 'one', 'TypeScript, ondemand: serves');
+    ok(wait_for(60, sub { !workers($s) }), 'TypeScript, ondemand: until nobody asks');
+    write_file($file->($s), $typed->('two'));
+    sleep 1.5;
+    $r = say_it($s);
+    is("$r->{status} $r->{body}", '200 two', 'TypeScript, ondemand: the next one is of the code of now')
+        or diag(read_file($s->{log}));
+    is(stop_process($s->{pid}), 0, 'TypeScript: exit 0');
 }
 
 # ---- the cache's folder ----------------------------------------------------------------------

@@ -94,7 +94,7 @@ static void how_it_ended_is_said(void **state)
 {
     (void)state;
     struct why why = {.text = ""};
-    assert_int_equal(task_run(is_killed, NULL, 0, NULL, &why), ERR_FAIL);
+    assert_int_equal(task_run(is_killed, NULL, 0, NULL, &why), ERR_ABORTED);
     assert_non_null(strstr(why.text, "by signal 9"));
     assert_int_equal(task_run(leaves, NULL, 0, NULL, &why), ERR_FAIL);
     assert_non_null(strstr(why.text, "with status 7"));
@@ -111,7 +111,7 @@ static void it_has_no_more_time_than_it_gets(void **state)
     assert_int_equal(task_run(sleeps, NULL, SOON, NULL, &why), ERR_TIMEOUT);
     assert_non_null(strstr(why.text, "longer than 300 ms"));
     assert_int_equal(task_run(chatters, NULL, SOON, &said, &why), ERR_TIMEOUT);
-    assert_int_equal(task_run(closes, NULL, SOON, NULL, &why), ERR_FAIL);
+    assert_int_equal(task_run(closes, NULL, SOON, NULL, &why), ERR_ABORTED);
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
     buf_free(&said);
 }
