@@ -379,6 +379,18 @@ static enum err parse_places(const struct input *in)
     return parse_words(in, is_place, "a path that begins with /");
 }
 
+/* As a request names it. */
+static bool is_target(struct slice s)
+{
+    return s.p[0] == '/' && memchr(s.p, '#', s.n) == NULL;
+}
+
+static enum err parse_targets(const struct input *in)
+{
+    return parse_words(in, is_target,
+                       "a path that begins with /, and maybe a query");
+}
+
 static enum err parse_extensions(const struct input *in)
 {
     bool dot = false, more = false; /* in a word: its dot, and what follows */
@@ -467,6 +479,7 @@ static const struct type types[] = {
     {"socket", parse_socket, print_string},
     {"place", parse_place, print_string},
     {"places", parse_places, print_string},
+    {"targets", parse_targets, print_string},
     {"line", parse_line, print_string},
     {"extensions", parse_extensions, print_string},
     {"hosts", parse_hosts, print_string},

@@ -375,6 +375,19 @@ static void run_alone(struct run *r, struct handler *h)
     r->watch.deadline += WATCHDOG_GRACE_NS;
 }
 
+/* As a compiler does: "file:line:column: words". */
+static enum err say_load(struct report *rep, const struct fault *fault,
+                         enum err e, struct why *why)
+{
+    const char *words = rep->head.n > 0              ? buf_str(&rep->head)
+                        : fault->why.text[0] != '\0' ? fault->why.text
+                                                     : err_name(e);
+    if (rep->head.n > 0 && rep->file.n > 0 && rep->line > 0)
+        return why_set(why, e, "%.*s:%d:%d: %s", (int)rep->file.n, rep->file.p,
+                       rep->line, rep->column, words);
+    return why_set(why, e, "%s", words);
+}
+
 enum err handler_load(struct handler *h, const char *path, struct seat **out,
                       struct why *why)
 {
@@ -396,10 +409,7 @@ enum err handler_load(struct handler *h, const char *path, struct seat **out,
     else if (r.seat != NULL)
         pool_give(h->pool, r.seat);
     if (e != OK)
-        why_set(why, e, "%s",
-                r.rep.head.n > 0            ? buf_str(&r.rep.head)
-                : fault.why.text[0] != '\0' ? fault.why.text
-                                            : err_name(e));
+        say_load(&r.rep, &fault, e, why);
     report_free(&r.rep);
     return e;
 }

@@ -5,6 +5,7 @@
 #include "serve/image_command.h"
 
 #include "base/json.h"
+#include "base/line.h"
 #include "bind/host.h"
 #include "bind/warm.h"
 #include "engine/image_build.h"
@@ -45,8 +46,10 @@ struct asked {
     const char *out, *root, *from, *key, *new_key, *require;
     const char *warm[WARM_MAX];
     size_t warm_count;
-    bool api, bundle, json, zstd;
+    bool api, bundle, json, zstd, limited;
     image_api_fn *base;
+    struct config defaults; /* its [cgi] has the limits, as options set them */
+    struct why wrong;       /* with the command line, when there are words */
 };
 
 /* ---- what is said ------------------------------------------------------- */
@@ -65,6 +68,7 @@ static int status_of(enum err e)
     case ERR_NOMEM:
         return EX_OSERR;
     case ERR_FAIL:
+    case ERR_ABORTED:
     case ERR_TIMEOUT:
         return EX_SOFTWARE;
     default:
@@ -97,13 +101,34 @@ static void json_lines(struct json *j, const char *name, struct slice lines)
     json_end(j, ']');
 }
 
+/* For a terminal: applications and esbuild may say anything. */
+static void tell(const char *head, struct slice words)
+{
+    struct line l;
+    line_begin(&l);
+    line_put(&l, head);
+    line_text(&l, words, LINE_TEXT, sizeof(l.text));
+    line_end(&l, "\n");
+    fwrite(l.text, 1, l.n, stderr);
+}
+
+static void tell_lines(struct slice lines)
+{
+    while (lines.n > 0) {
+        size_t n = slice_find(lines, '\n');
+        tell("", (struct slice){lines.p, n});
+        lines = slice_from(lines, n + 1);
+    }
+}
+
+/* The sentence comes last, where one looks first. */
 static int failed(const struct asked *a, enum err e, const struct why *why,
                   struct slice more)
 {
     struct buf text;
     if (!a->json) {
-        fprintf(stderr, "snapcgi: %s\n%.*s", why->text, (int)more.n,
-                more.n > 0 ? more.p : "");
+        tell_lines(more);
+        tell("snapcgi: ", slice_of(why->text));
         return status_of(e);
     }
     buf_init(&text, IMAGE_SHOW_MAX);
@@ -125,8 +150,7 @@ static int build_said(const struct asked *a, const char *path, const char *id,
     struct buf text;
     buf_init(&text, IMAGE_SHOW_MAX);
     if (!a->json) {
-        fprintf(stderr, "%.*s", (int)warnings.n,
-                warnings.n > 0 ? warnings.p : "");
+        tell_lines(warnings);
         buf_printf(&text, "%s\n", path);
         return say(&text, EX_OK);
     }
@@ -179,7 +203,8 @@ static int build_app(const struct asked *a)
                                 .warm = a->warm,
                                 .warm_count = a->warm_count,
                                 .bundle = a->bundle,
-                                .timeout = IMAGE_MAKE_TIMEOUT};
+                                .timeout = a->defaults.cgi.image_timeout,
+                                .heap = a->defaults.cgi.heap_limit};
 
     if (a->out == NULL) {
         if (!image_beside(a->file[0], beside)) {
@@ -395,9 +420,11 @@ static const struct verb {
     int (*run)(const struct asked *a);
     const char *usage;
 } verbs[] = {
-    {"build", "aobfrwj", 1, build,
+    {"build", "abfhjortw", 1, build,
      "build APP [-o FILE] [--root DIR] [--warm PATH]... [--from IMAGE] "
-     "[--bundle] [--json]\n"
+     "[--bundle]\n"
+     "                           [--timeout SECONDS=60] [--heap SIZE=128m] "
+     "[--json]\n"
      "       snapcgi image build --api [-o FILE] [--json]"},
     {"inspect", "kj", 1, inspect, "inspect FILE [--key FILE] [--json]"},
     {"verify", "ksj", 1, verify,
@@ -420,7 +447,8 @@ static const struct option {
     {"--key", 'k', true},   {"--require-signature", 's', true},
     {"--root", 'r', true},  {"--warm", 'w', true},
     {"-o", 'o', true},      {"--new-key", 'n', true},
-    {"--zstd", 'z', false},
+    {"--zstd", 'z', false}, {"--timeout", 't', true},
+    {"--heap", 'h', true},
 };
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
 
@@ -432,7 +460,33 @@ static int usage(FILE *to, int status)
     return status;
 }
 
-/* False when there are too many of them. */
+/* As the pool's key says what may be there. */
+static bool set_key(struct asked *a, const char *option, const char *key,
+                    const char *value)
+{
+    struct why why = {.text = ""};
+    if (config_set(&a->defaults.cgi, key, value, &why) == OK)
+        return true;
+    why_set(&a->wrong, ERR_SYNTAX, "%s %.200s %s", option, value, why.text);
+    return false;
+}
+
+static bool add_warm(struct asked *a, const char *value)
+{
+    if (a->warm_count == WARM_MAX)
+        why_set(&a->wrong, ERR_TOOBIG, "--warm is there more than %d times",
+                WARM_MAX);
+    else if (strpbrk(value, " \t") != NULL)
+        why_set(&a->wrong, ERR_SYNTAX,
+                "--warm %.200s is not one path: give --warm for each, and %%20 "
+                "for a blank",
+                value);
+    else
+        a->warm[a->warm_count++] = value;
+    return a->wrong.text[0] == '\0' &&
+           set_key(a, "--warm", "image_warm", value);
+}
+
 static bool set(struct asked *a, char letter, const char *value)
 {
     switch (letter) {
@@ -466,11 +520,14 @@ static bool set(struct asked *a, char letter, const char *value)
     case 'z':
         a->zstd = true;
         break;
+    case 't':
+        a->limited = true;
+        return set_key(a, "--timeout", "image_timeout", value);
+    case 'h':
+        a->limited = true;
+        return set_key(a, "--heap", "heap_limit", value);
     case 'w':
-        if (a->warm_count == WARM_MAX)
-            return false;
-        a->warm[a->warm_count++] = value;
-        break;
+        return add_warm(a, value);
     }
     return true;
 }
@@ -494,17 +551,26 @@ static bool parse(const struct verb *v, char **word, struct asked *a)
     }
     return a->count == (a->api ? 0 : v->files) &&
            !(a->api && (a->root != NULL || a->from != NULL || a->bundle ||
-                        a->warm_count > 0));
+                        a->limited || a->warm_count > 0));
+}
+
+static int misused(const struct asked *a)
+{
+    if (a->wrong.text[0] == '\0')
+        return usage(stderr, EX_USAGE);
+    tell("snapcgi: ", slice_of(a->wrong.text));
+    return EX_USAGE;
 }
 
 int image_command(int argc, char **argv, image_api_fn *api)
 {
     struct asked a = {.base = api};
+    config_init(&a.defaults);
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
         return usage(stdout, EX_OK);
     for (size_t i = 0; argc > 1 && i < VERBS; i++)
         if (strcmp(verbs[i].name, argv[1]) == 0)
             return parse(&verbs[i], argv + 2, &a) ? verbs[i].run(&a)
-                                                  : usage(stderr, EX_USAGE);
+                                                  : misused(&a);
     return usage(stderr, EX_USAGE);
 }

@@ -12,8 +12,6 @@
 
 struct image;
 
-#define IMAGE_MAKE_TIMEOUT (60 * UINT64_C(1000000000)) /* ns, as a default */
-
 /* What is asked for; all of it borrowed. */
 struct image_order {
     const char *app;          /* the application's file */
@@ -28,7 +26,8 @@ struct image_order {
      * what turns out to be one; then without it there is no image. */
     bool bundle;
     const struct pool_config *config; /* limits; NULL: those of [cgi] */
-    uint64_t timeout;                 /* ns, of each of its two processes */
+    uint64_t timeout;                 /* ns, of each of its processes */
+    uint64_t heap;                    /* bytes; 0: as config has it */
     /* Called in each process before anything of the application is read;
      * task_fd() must stay open. May be NULL. */
     enum err (*prepare)(void *arg, struct why *why);

@@ -167,12 +167,15 @@ static void report_copy(struct report *to, const struct report *from)
 }
 
 /* Remembered, and said once: requests that meet it again are not logged. */
-static void row_fail(struct row *row, int status, const struct report *rep)
+static void row_fail(const struct pool *p, struct row *row, int status,
+                     const struct report *rep)
 {
     report_copy(&row->report, rep);
     row->failed_at = clock_mono();
     row->fault.status = status;
     why_set(&row->fault.why, ERR_SCRIPT, "%s cannot be loaded", row->path);
+    if (p->setup.quiet)
+        return;
     log_error("%s", row->fault.why.text);
     log_lines(LOG_ERROR, buf_view(&rep->text));
 }
@@ -195,7 +198,7 @@ static enum err seat_load(const struct pool *p, struct row *row,
     enum err e = seat_make(p, row, &s);
     if (e != OK) {
         buf_puts(&rep.head, "no JavaScript context can be made");
-        row_fail(row, 500, &rep);
+        row_fail(p, row, 500, &rep);
         goto out;
     }
     seat_watch(s, w);
@@ -205,7 +208,7 @@ static enum err seat_load(const struct pool *p, struct row *row,
     timing_mark("load");
     if (e != OK) {
         watchdog_disarm();
-        row_fail(row, fault_load_status(engine_stopped(s->engine), e), &rep);
+        row_fail(p, row, fault_load_status(engine_stopped(s->engine), e), &rep);
         seat_end(p, s);
         s = NULL;
     }
@@ -454,7 +457,7 @@ void pool_failed(struct pool *p, struct seat *s, int status,
                  const struct report *rep)
 {
     (void)p;
-    row_fail(s->row, status, rep);
+    row_fail(p, s->row, status, rep);
 }
 
 void pool_give(struct pool *p, struct seat *s)

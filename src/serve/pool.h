@@ -46,6 +46,7 @@ struct pool_setup {
      * while it is loaded; may be NULL. */
     void (*drew)(const char *line);
     struct slot *slot; /* borrowed, where it counts; may be NULL */
+    bool quiet;        /* who asks for a load tells why it failed */
 };
 
 struct seat {

@@ -232,7 +232,7 @@ for my $name (sort keys %missing) {
     refused("fixed-$name", "Object.defineProperty(globalThis, '$name', { value: 1 });",
         qr/has made $name a property that cannot be deleted, so that V8 could not add $name in/);
     refused("used-$name", "const used = [$name];",
-        qr/^snapcgi: ReferenceError: $name is not defined while an image is made: use it in requests only$/m);
+        qr/^snapcgi: \S+:\d+:\d+: ReferenceError: $name is not defined while an image is made: use it in requests only$/m);
 }
 
 done_testing();

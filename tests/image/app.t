@@ -210,13 +210,16 @@ if ($keeps_modules) {
 write_file("$dir/warm.js", <<'JS');
 const asked = [];
 addEventListener("fetch", (event) => {
-    const { pathname } = new URL(event.request.url);
-    asked.push(pathname);
+    const { pathname, search } = new URL(event.request.url);
+    asked.push(pathname + search);
     event.respondWith(new Response(asked.join(), { status: pathname === "/bad" ? 503 : 200 }));
 });
 JS
 built('warm', "$dir/warm.js", '--warm', '/a', '--warm', '/b?x=1');
-is(from_image(get("$dir/warm.js", '/c'), 'warm'), '/a,/b,/c', 'what --warm asks for has been asked for');
+is(from_image(get("$dir/warm.js", '/c'), 'warm'), '/a,/b?x=1,/c', 'what --warm asks for has been asked for');
+my $long = '/' . 'x' x 3000;
+built('a long one', "$dir/warm.js", '--warm', $long);
+is(from_image(get("$dir/warm.js", '/c'), 'warm'), "$long,/c", 'in full');
 my $r = build("$dir/warm.js", '--warm', '/bad');
 is($r->{exit}, 0, 'one that fails is no mistake');
 like($r->{err}, qr{\Athe request for /bad .* was answered with 503\n\z}, 'but is told');
@@ -290,36 +293,85 @@ is(get("$dir/draw.js")->{body}, get("$dir/draw.js")->{body}, 'what was drawn at 
 
 $serve = 'addEventListener("fetch", (e) => e.respondWith(new Response("")));';
 my %failing = (
-    throws => ["$serve\nthrow new TypeError('no spoon');", 65, qr/TypeError: no spoon/],
-    syntax => ["$serve\nlet x = ;", 65, qr/SyntaxError: Unexpected token ';'/],
+    throws => ["$serve\nfunction f() { throw new TypeError('no spoon'); }\nf();", 65,
+        qr{\A\Qsnapcgi: $dir/throws.js:2:16: \ETypeError: no spoon\n\z}],
+    late => ["$serve\nawait new Promise((done) => setTimeout(done, 10)); throw new TypeError('no fork');", 65,
+        qr{\A\Qsnapcgi: $dir/late.js:2:58: \ETypeError: no fork\n\z}],
+    syntax => ["$serve\nlet x = ;", 65, qr{\A\Qsnapcgi: $dir/syntax.js:2:9: \ESyntaxError: Unexpected token ';'\n\z}],
+    escape => ["$serve\nthrow new Error('a\\x1b[31mb\\nc');", 65, qr/: Error: a\\x1b\[31mb(?:\\nc)?\n\z/, qr/: Error: a\x1b\[31mb/],
     'no-handler' => ['const x = 1;', 65, qr/The application has no handler/],
     never => ['await new Promise(() => {}); export default { fetch() {} };', 65,
         qr/a top-level await can never settle/],
     'no-import' => ['import "./nowhere.js"; export default { fetch() {} };', 65,
         qr{cannot import "\./nowhere\.js": cannot find \S+/nowhere\.js}],
-    'heap' => ['const a = []; for (;;) a.push(new Array(1000).fill(a.length));', 65,
-        qr/the heap limit was reached/],
     wasm => ["$serve\nnew WebAssembly.Module(new Uint8Array(8));", 65,
         qr/WebAssembly is not defined while an image is made: use it in requests only/],
     shared => ["$serve\nnew SharedArrayBuffer(8);", 65,
         qr/SharedArrayBuffer is not defined while an image is made/],
 );
 for my $name (sort keys %failing) {
-    my ($source, $exit, $like) = @{$failing{$name}};
+    my ($source, $exit, $like, $json) = @{$failing{$name}};
     write_file("$dir/$name.js", $source);
     $r = build("$dir/$name.js");
     is($r->{exit}, $exit, "$name: exit $exit");
-    my @said = grep { /^snapcgi: / } split /\n/, $r->{err};
-    is(scalar @said, 1, "$name: one sentence") or diag($r->{err});
-    like($said[0], $like, "$name: says why");
+    is(() = $r->{err} =~ /\n/g, 1, "$name: one sentence and no more") or diag($r->{err});
+    like($r->{err}, $like, "$name: says why");
+    is($r->{out}, '', "$name: nothing else");
     is(join(' ', glob "$dir/$name.img*"), '', "$name: no file");
-    next if $name eq 'heap'; # takes long
     write_file("$dir/$name.img", 'an old one');
-    $j = eval { decode_json(build("$dir/$name.js", '--json')->{out}) };
-    like($j->{error}, $like, "$name: in JSON, too");
+    $r = build("$dir/$name.js", '--json');
+    is($r->{err}, '', "$name: --json says nothing besides");
+    $j = eval { decode_json($r->{out}) };
+    is_deeply([keys %$j], ['error'], "$name: it is one object");
+    like("snapcgi: $j->{error}\n", $json // $like, "$name: with the same words");
     is(join(' ', glob "$dir/$name.img*"), "$dir/$name.img", "$name: nothing besides an old one");
     is(read_file("$dir/$name.img"), 'an old one', "$name: which is untouched");
 }
+
+# ---- limits ------------------------------------------------------------------------------
+
+write_file("$dir/loop.js", "$serve\nfor (;;);");
+write_file("$dir/sleep.js", 'await new Promise((done) => setTimeout(done, 3600_000)); export default { fetch() {} };');
+write_file("$dir/heap.js", "$serve\nconst a = []; for (;;) a.push(new Array(1000).fill(a.length));");
+for my $case (['loop', [qw(--timeout 300ms)], qr/was not made into an image within 300 ms: raise --timeout/],
+    ['sleep', [qw(--timeout 1)], qr/was not made into an image within 1000 ms: raise --timeout/],
+    ['heap', [], qr/needs more than 128m of heap to be made into an image: raise --heap/],
+    ['heap', [qw(--heap 16m)], qr/needs more than 16m of heap to be made into an image: raise --heap/]) {
+    my ($name, $words, $like) = @$case;
+    $r = build("$dir/$name.js", @$words);
+    # Where modules are bundled, that cannot be.
+    next if $name eq 'sleep' && !$keeps_modules && $r->{err} =~ /cannot keep ES modules/;
+    is($r->{exit}, 70, "@$words: $name ends");
+    like($r->{err}, qr{\A\Qsnapcgi: $dir/$name.js\E $like\n\z}, "@$words: $name: which limit it was");
+    ok(!-e "$dir/$name.img", 'no file');
+}
+write_file("$dir/large.js", "$serve\nconst a = []; for (let i = 0; i < 300; i++) a.push(new Array(100_000).fill(i));");
+isnt(build("$dir/large.js", '--heap', '64m')->{exit}, 0, 'what does not fit into --heap');
+is(build("$dir/large.js", '--heap', '1g')->{exit}, 0, 'fits into a larger one');
+for my $case (['--timeout', '5ms'], ['--timeout', '2h'], ['--heap', '7m'], ['--heap', 'much'],
+    ['--warm', 'a'], ['--warm', '/a /b'], ['--warm', '']) {
+    $r = build("$dir/warm.js", @$case);
+    is($r->{exit}, 64, "@$case: refused");
+    like($r->{err}, qr/\Asnapcgi: \Q@$case\E (?:is|has) [^\n]+\n\z/, "@$case: in a sentence");
+}
+is(build('--api', '--heap', '64m', '-o', "$dir/api.img")->{exit}, 64, '--api has no limits');
+like(run_program(['image', '--help'])->{out}, qr/\[--timeout SECONDS=60\] \[--heap SIZE=128m\]/, '--help has them');
+
+# ---- the console -------------------------------------------------------------------------
+
+write_file("$dir/console.js", "console.log('one\\x1b[31m'); console.error('two');\n$serve\n");
+$r = build("$dir/console.js");
+is($r->{exit}, 0, 'an application that speaks');
+like($r->{err}, qr{\A\S+ notice build\[\d+\] - \Q$dir\E/console\.js one\\x1b\[31m\n\S+ error build\[\d+\] - \Q$dir\E/console\.js two\n\z},
+    'is heard, once');
+is($r->{out}, "$dir/console.img\n", 'beside the result');
+write_file("$dir/console.js", "console.log('one');\n$serve\nthrow new Error('three');\n");
+$r = build("$dir/console.js");
+like($r->{err}, qr{\A\S+ notice [^\n]+ one\nsnapcgi: \Q$dir\E/console\.js:3:1: Error: three\n\z},
+    'where it fails, the sentence comes last');
+$r = build("$dir/console.js", '--json');
+like($r->{out}, qr/\A\{"error":"[^\n]+three"\}\n\z/, 'in JSON the object is alone');
+
 for my $words (["$dir/nowhere.js"], ["$dir/sub"], ["$dir/warm.js", '-o', "$dir/no/x.img"],
     ["$dir/warm.js", '--from', "$dir/nowhere.img"], ["$dir/warm.js", '--from', "$dir/warm.js"],
     ["$dir/warm.js", '--from', "$dir/draw.img"], ["$dir/warm.js", '--root', "$dir/sub"]) {

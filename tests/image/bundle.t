@@ -105,7 +105,8 @@ for my $case (['syntax', 'let x: number = ;', qr/syntax\.ts:1:1\d: .*Unexpected 
         qr/package\.ts:1:\d+: .*Could not resolve "nowhere"/],
     ['node', 'import fs from "node:fs"; export default { fetch() { return fs; } };', qr/node:fs/],
     ['throws', 'const f = (): never => { throw new TypeError("no spoon"); }; f(); export default {};',
-        qr/TypeError: no spoon/]) {
+        qr{^snapcgi: \Q$dir\E/throws\.ts: TypeError: no spoon$}],
+    ['escape', "import x from 'no\x1b[31mwhere'; export default { fetch() { return x; } };", qr/escape\.ts:1:\d+: /]) {
     my ($name, $text, $like) = @$case;
     write_file("$dir/$name.ts", $text);
     write_file("$dir/$name.img", 'an old one');
@@ -114,8 +115,17 @@ for my $case (['syntax', 'let x: number = ;', qr/syntax\.ts:1:1\d: .*Unexpected 
     my @said = grep { /^snapcgi: / } split /\n/, $r->{err};
     is(scalar @said, 1, "$name: one sentence") or diag($r->{err});
     like($said[0], $like, "$name: which says why");
+    like($r->{err}, qr/\Q$said[0]\E\n\z/, "$name: and comes last");
+    unlike($r->{err}, qr/\x1b/, "$name: nothing that a terminal obeys");
     is(read_file("$dir/$name.img"), 'an old one', "$name: an old one is untouched");
 }
+# Slower than its time.
+write_file("$dir/slow", "#!/bin/sh\nexec sleep 60\n", 0755);
+$r = run_program(['image', 'build', "$dir/app.ts", '--timeout', '300ms'],
+    env => { PATH => $path, SNAPCGI_ESBUILD => "$dir/slow" });
+is($r->{exit}, 70, '--timeout holds for esbuild');
+like($r->{err}, qr{\A\Qsnapcgi: $dir/app.ts\E was not made into an image within 300 ms: raise --timeout\n\z}, 'and is told');
+
 write_file("$dir/wait.ts", 'const x: number = await new Promise((done) => setTimeout(() => done(7), 10));'
     . ' export default { fetch() { return new Response(String(x)); } };');
 $r = build($path, "$dir/wait.ts");

@@ -787,7 +787,9 @@ static void an_image_is_beside_or_auto_or_a_file(void **state)
                         "/var/cache/snapcgi");
     good(t, POOL "image = off\n");
     assert_string_equal(config_pool(&t->c, "a")->image, "off");
-    good(t, POOL "image = auto\nimage_warm = / /a\n[cgi]\nimage = a.img\n");
+    good(t, POOL "image = auto\nimage_warm = / /a?b=c&d\n[cgi]\nimage = "
+                 "a.img\n");
+    assert_string_equal(config_pool(&t->c, "a")->image_warm, "/ /a?b=c&d");
     assert_string_equal(config_pool(&t->c, "a")->image, "auto");
     assert_string_equal(t->c.cgi.image, "/etc/a.img");
     bad(t, POOL "image = auto\nimage_key = k.pub\n",
@@ -796,7 +798,40 @@ static void an_image_is_beside_or_auto_or_a_file(void **state)
         "= FILE\n");
     bad(t, POOL "image_warm = a\n",
         "/etc/s.conf:4: image_warm = a has a in it, which is not a path that "
-        "begins with /; a list has blanks between its words\n");
+        "begins with /, and maybe a query; a list has blanks between its "
+        "words\n");
+    bad(t, POOL "image_warm = / /a#b\n",
+        "/etc/s.conf:4: image_warm = / /a#b has /a#b in it, which is not a "
+        "path that begins with /, and maybe a query; a list has blanks between "
+        "its words\n");
+}
+
+static void a_key_can_be_set_by_itself(void **state)
+{
+    struct t *t = *state;
+    struct pool_config *p = &t->c.cgi;
+    struct why why;
+    assert_int_equal(config_set(p, "image_timeout", "90", &why), OK);
+    assert_int_equal(config_set(p, "heap_limit", "64m", &why), OK);
+    assert_true(p->image_timeout == 90 * NS_PER_S);
+    assert_true(p->heap_limit == 64 * MB);
+    assert_int_equal(config_set(p, "heap_limit", "7m", &why), ERR_RANGE);
+    assert_string_equal(why.text, "is out of range (8m to 64g)");
+    assert_int_equal(config_set(p, "heap_limit", "much", &why), ERR_SYNTAX);
+    assert_int_equal(config_set(p, "heap_limit", "", &why), ERR_SYNTAX);
+    assert_true(p->heap_limit == 64 * MB);
+}
+
+static void typescript_and_jsx_are_known_by_their_names(void **state)
+{
+    (void)state;
+    assert_true(config_app_needs_image("/srv/a.ts"));
+    assert_true(config_app_needs_image("/srv/a.b.tsx"));
+    assert_true(config_app_needs_image("a.mts"));
+    assert_true(config_app_needs_image("a.jsx"));
+    assert_false(config_app_needs_image("/srv/a.ts/a.js"));
+    assert_false(config_app_needs_image("/srv/ts"));
+    assert_false(config_app_needs_image("a.mjs"));
 }
 
 static void state_decides_how_many_workers_there_are(void **state)
@@ -956,6 +991,8 @@ int main(void)
         TEST(what_is_printed_reads_back_the_same),
         TEST(secrets_are_not_printed),
         TEST(an_image_is_beside_or_auto_or_a_file),
+        TEST(a_key_can_be_set_by_itself),
+        TEST(typescript_and_jsx_are_known_by_their_names),
         TEST(state_decides_how_many_workers_there_are),
         TEST(what_state_decides_may_not_be_set_otherwise),
         TEST(keys_of_state_mean_nothing_without_it),
