@@ -8,6 +8,7 @@
 #include "base/real.h"
 #include "bind/host.h"
 #include "engine/image_build.h"
+#include "serve/image_guard.h"
 #include "serve/image_sources.h"
 #include "serve/image_trust.h"
 
@@ -213,6 +214,13 @@ const struct image *image_choose(void *choice, const char *path,
         image_find(c->config, app, false, &c->place);
     if (c->place.fd < 0)
         return NULL;
+    if (c->hold == IMAGE_MAP && !image_guard(c->place.fd)) {
+        log_warn("the source is used, not the image: %s was written to while "
+                 "it was read; put the next one in its place by mv, not by cp",
+                 c->place.path);
+        image_place_close(&c->place);
+        return NULL;
+    }
     bool given = c->place.given;
     enum err e =
         image_take(&c->place, c->config, app, c->hold, &c->image, &why);

@@ -9,6 +9,7 @@
 #include "engine/engine.h"
 #include "serve/handler.h"
 #include "serve/image_choose.h"
+#include "serve/image_guard.h"
 #include "serve/pool.h"
 #include "serve/timing.h"
 #include "serve/watchdog.h"
@@ -71,6 +72,12 @@ static void last_words(int sig)
     _exit(0);
 }
 
+static void fatal(const char *what)
+{
+    image_guard_fault();
+    handler_fatal(what);
+}
+
 void oneshot_refuse(void)
 {
     say(STDOUT_FILENO, refusal, sizeof(refusal) - 1);
@@ -85,15 +92,18 @@ _Noreturn void oneshot_run(const struct config *config,
                               .in = STDIN_FILENO,
                               .out = STDOUT_FILENO};
     struct engine_setup engine = {
-        .mode = ENGINE_ONESHOT, .tables = natives, .fatal = handler_fatal};
+        .mode = ENGINE_ONESHOT, .tables = natives, .fatal = fatal};
     /* The realm is left as it is: the process ends with the request. */
     one.reset = RESET_NONE;
     one.max_requests = 0;
     one.watch = false;
     struct image_choice choice = {
         .config = &one, .hold = IMAGE_MAP, .place = {.fd = -1}};
-    struct pool_setup pool = {
-        .config = &one, .image = image, .find = image_choose, .arg = &choice};
+    struct pool_setup pool = {.config = &one,
+                              .image = image,
+                              .find = image_choose,
+                              .arg = &choice,
+                              .read = image_guard_end};
     struct transport *t = cgi_open(&cgi);
     write_timeout = one.write_timeout;
     watchdog_start_alarm(last_words);

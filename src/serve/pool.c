@@ -108,6 +108,8 @@ static enum err seat_make(const struct pool *p, struct row *row,
     s->host.env = p->setup.config->env;
     if (e == OK)
         e = realm_new(s->engine, &s->host, &s->realm);
+    if (p->setup.read != NULL)
+        p->setup.read();
     slot_count(p->setup.slot, TALLY_RESETS);
     if (e != OK) {
         engine_free(engine);

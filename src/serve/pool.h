@@ -38,6 +38,7 @@ struct pool_setup {
     const struct image *(*find)(void *arg, const char *path,
                                 struct slice *sources);
     void *arg;
+    void (*read)(void);   /* V8 has read what it needs of it; may be NULL */
     uint64_t watch_every; /* ns between two looks at the files, with watch */
     /* Loaded in the place of the application's file; borrowed, may be NULL. */
     const struct image_bundle *bundle;
