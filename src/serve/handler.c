@@ -375,9 +375,9 @@ static void run_alone(struct run *r, struct handler *h)
     r->watch.deadline += WATCHDOG_GRACE_NS;
 }
 
-/* As a compiler does: "file:line:column: words". */
+/* As a compiler does: "file:line:column: words", or "path: words". */
 static enum err say_load(struct report *rep, const struct fault *fault,
-                         enum err e, struct why *why)
+                         const char *path, enum err e, struct why *why)
 {
     const char *words = rep->head.n > 0              ? buf_str(&rep->head)
                         : fault->why.text[0] != '\0' ? fault->why.text
@@ -385,6 +385,8 @@ static enum err say_load(struct report *rep, const struct fault *fault,
     if (rep->head.n > 0 && rep->file.n > 0 && rep->line > 0)
         return why_set(why, e, "%.*s:%d:%d: %s", (int)rep->file.n, rep->file.p,
                        rep->line, rep->column, words);
+    if (rep->head.n > 0)
+        return why_set(why, e, "%s: %s", path, words);
     return why_set(why, e, "%s", words);
 }
 
@@ -409,7 +411,7 @@ enum err handler_load(struct handler *h, const char *path, struct seat **out,
     else if (r.seat != NULL)
         pool_give(h->pool, r.seat);
     if (e != OK)
-        say_load(&r.rep, &fault, e, why);
+        say_load(&r.rep, &fault, path, e, why);
     report_free(&r.rep);
     return e;
 }

@@ -155,8 +155,12 @@ static enum err explain_limit(const struct make *m, enum err e, struct why *why)
                   {"Error: the time limit was reached", late},
                   {"Error: the heap limit was reached", heavy},
                   {"V8 cannot go on: out of memory (JavaScript heap, ", heavy}};
+    struct slice said = slice_of(why->text);
+    size_t n = strlen(m->app);
+    if (slice_starts(said, m->app) && slice_starts(slice_from(said, n), ": "))
+        said = slice_from(said, n + 2);
     for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
-        if (slice_starts(slice_of(why->text), limits[i].words))
+        if (slice_starts(said, limits[i].words))
             return limits[i].say(m, why);
     return e;
 }

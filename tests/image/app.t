@@ -301,7 +301,7 @@ my %failing = (
     escape => ["$serve\nthrow new Error('a\\x1b[31mb\\nc');", 65, qr/: Error: a\\x1b\[31mb(?:\\nc)?\n\z/, qr/: Error: a\x1b\[31mb/],
     'no-handler' => ['const x = 1;', 65, qr/The application has no handler/],
     never => ['await new Promise(() => {}); export default { fetch() {} };', 65,
-        qr/a top-level await can never settle/],
+        qr/never\.m?js: Error: a top-level await can never settle/],
     'no-import' => ['import "./nowhere.js"; export default { fetch() {} };', 65,
         qr{cannot import "\./nowhere\.js": cannot find \S+/nowhere\.js}],
     wasm => ["$serve\nnew WebAssembly.Module(new Uint8Array(8));", 65,
