@@ -39,6 +39,7 @@ my @temp;
 $SIG{ALRM} = sub { print "Bail out! the test took too long\n"; exit 1 };
 $SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
 $SIG{PIPE} = 'IGNORE';
+$SIG{QUIT} = 'DEFAULT'; # a shell's background job ignores it
 alarm($ENV{SNAPCGI_TEST_SECONDS} // 240);
 
 sub program { return $program }

@@ -71,6 +71,7 @@ static pid_t command(void (*supervisor)(void))
     pid_t pid = fork();
     if (pid == 0) {
         struct why why;
+        signal(SIGINT, SIG_DFL); /* a shell's background job ignores it */
         dup2(terminal[1], 1);
         dup2(terminal[1], 2);
         close(hold[1]);
