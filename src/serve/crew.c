@@ -319,9 +319,9 @@ static void let_go(struct crew *crew, uint64_t now)
     for (struct child *c = crew->all->children; c != NULL; c = c->next) {
         if (c->crew != crew || crew_slot(c) == NULL)
             continue;
-        if (atomic_exchange(&board_slot(c->board, (uint32_t)c->slot)->outdated,
-                            false) &&
-            crew_image_wanted(crew))
+        if (crew_image_hears(crew) &&
+            atomic_exchange(&board_slot(c->board, (uint32_t)c->slot)->outdated,
+                            false))
             crew_image_outdated(crew);
         if (child_leaves(c) || !atomic_load(&crew_slot(c)->leaves))
             continue;
@@ -432,7 +432,8 @@ bool crew_finish(struct crew *c, uint64_t now, int *status)
     struct child *before = c->all->children;
     if (c->config->state != NULL && !crew_state_free(c))
         return true;
-    if (c->last || (poll(&p, 1, 0) <= 0 && !left_in_queue(c)))
+    if (c->last || crew_image_waits(c) ||
+        (poll(&p, 1, 0) <= 0 && !left_in_queue(c)))
         return true;
     c->last = true;
     if (!start_one(c, now, status))

@@ -73,7 +73,9 @@ struct crew {
     bool image_due;          /* is to be made, or looked at */
     bool image_changed;      /* because workers have seen other code */
     bool image_killed;       /* the last maker was killed: it gets another */
-    uint64_t image_at;       /* monotonic ns of that one, 0 none */
+    uint64_t image_at;       /* monotonic ns of the next try, 0 none */
+    uint64_t image_pause;    /* ns before it where nothing runs without one;
+                              * 0: there is one, or hope */
     uint64_t image_seen;     /* monotonic ns when one was last done, 0 never */
     struct child *maker;     /* does so; borrowed */
 };

@@ -27,7 +27,9 @@ bool crew_image_wanted(const struct crew *c);
 bool crew_image_look(struct crew *c, uint64_t now, int *status);
 /* Before workers are started: have it looked at when it must be. */
 void crew_image_need(struct crew *c, uint64_t now);
-/* Workers have seen other code. */
+/* Is it the moment to hear that workers have seen other code? */
+bool crew_image_hears(const struct crew *c);
+/* They have. */
 void crew_image_outdated(struct crew *c);
 
 /* ---- crew_state.c -------------------------------------------------------- */

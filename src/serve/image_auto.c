@@ -91,18 +91,23 @@ static bool is_current(struct auto_job *job, const char *path, time_t began,
                        enum image_auto *how)
 {
     struct why why = {.text = ""};
-    struct stat st;
+    struct stat st, other;
     job->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (job->fd < 0)
         return false;
+    /* Used: nobody takes it away as one that is not (image_cache.h). */
+    const struct timespec now[2] = {{.tv_nsec = UTIME_NOW},
+                                    {.tv_nsec = UTIME_OMIT}};
+    bool known = fstat(job->fd, &st) == 0;
+    bool recent = known && st.st_ctim.tv_sec >= began - RECENT_S;
+    futimens(job->fd, now);
     enum err e = task_run(compare, job, LOOK_NS, NULL, &why);
-    bool recent =
-        fstat(job->fd, &st) == 0 && st.st_ctim.tv_sec >= began - RECENT_S;
+    bool there = known && stat(path, &other) == 0 && other.st_ino == st.st_ino;
     close(job->fd);
     *how = recent ? IMAGE_AUTO_NEW : IMAGE_AUTO_SAME;
     if (e != OK)
         log_info("the image %s is made anew: %s", path, why.text);
-    return e == OK;
+    return e == OK && there;
 }
 
 static enum err make_folder(const char *path, struct why *why)
@@ -214,12 +219,14 @@ enum image_auto image_auto(const struct pool_config *config,
     }
     enum err e = make_folder(config->image_cache, &why);
     if (e == OK) {
-        image_cache_tend(path, app);
         do {
-            if (is_current(&job, path, asked, &how))
+            if (is_current(&job, path, asked, &how)) {
+                image_cache_tend(path, app);
                 return how;
+            }
             e = make(&job, path, base, &made, &why);
         } while (e == ERR_BUSY);
+        image_cache_tend(path, app);
         if (e != OK)
             log_warn("no image of %s can be made, %s: %s", config->app,
                      config_app_needs_image(config->app)

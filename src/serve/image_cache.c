@@ -78,9 +78,18 @@ static bool app_of(const struct cache *c, const char *name, char app[PATH_MAX])
     return n > 0;
 }
 
+/* False where nobody can tell from here: a link on the way may lead elsewhere
+ * in another root. */
 static bool is_gone(const char *path)
 {
+    char part[PATH_MAX];
     struct stat st;
+    for (const char *s = strchr(path + 1, '/'); s != NULL;
+         s = strchr(s + 1, '/')) {
+        snprintf(part, sizeof(part), "%.*s", (int)(s - path), path);
+        if (lstat(part, &st) == 0 && S_ISLNK(st.st_mode))
+            return false;
+    }
     return lstat(path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR);
 }
 

@@ -59,7 +59,6 @@ void state_take_form(struct state *s, const struct link_save *how)
                               .limit = image_most(how->limit)};
     if (how->formed != LINK_FORMED)
         return;
-    s->limit = how->limit;
     if (state_file_prepare(&form, &why) != OK) {
         log_warn("the state is saved in the form it had: %s", why.text);
         return;
@@ -67,6 +66,7 @@ void state_take_form(struct state *s, const struct link_save *how)
     if (how->sealed != 0)
         memcpy(s->key.bytes, how->key, sizeof(s->key.bytes));
     s->form = form;
+    s->limit = how->limit;
 }
 
 /* ---- from the file --------------------------------------------------------

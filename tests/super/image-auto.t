@@ -296,6 +296,26 @@ SKIP: {
         or diag(read_file($s->{log}));
     stop_process($s->{pid});
 
+    # What it imports is broken, and mended, while requests come; no reload.
+    my $parts = temp_dir();
+    my $part = sub { write_file("$parts/b.ts.new", $_[0], 0644); rename "$parts/b.ts.new", "$parts/b.ts" };
+    $part->('export const word: string = "one";');
+    write_file("$parts/app.ts", qq{import { word } from "./b.ts";\n}
+        . q{addEventListener("fetch", (event: any) => event.respondWith(new Response(word)));}, 0644);
+    $s = $start->('', app => "$parts/app.ts");
+    is(say_it($s)->{body}, 'one', 'TypeScript with a part');
+    $load = load_start(2, $s->{socket}, $env, qr/^(one|three)$/);
+    $part->('export const word: string = ;');
+    ok(log_has($s, qr/without which it cannot run: \S+b\.ts:1:\d+: /, 60), 'TypeScript: its part is broken');
+    ok(log_has($s, qr/ notice .*the image of pool www is tried again in 10 s/, 60), 'TypeScript: and still is');
+    $part->('export const word: string = "three";');
+    ok(wait_for(60, sub { say_it($s)->{body} eq 'three' }), 'TypeScript: mended, it is taken up')
+        or diag(read_file($s->{log}));
+    ($count, @bad) = load_stop($load);
+    is("@bad", '', "TypeScript: those with an image have served all the while ($count requests)");
+    is(often($s, qr/is tried again/), 2, 'TypeScript: with pauses');
+    stop_process($s->{pid});
+
     my $kept = temp_dir();
     $s = $start->($typed->('one', 1500), max_children => 1, state => "$kept/state");
     is(say_it($s)->{body}, 'one', 'TypeScript, state: waits for its image, too');
