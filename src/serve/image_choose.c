@@ -236,7 +236,9 @@ const struct image *image_choose(void *choice, const char *path,
         return &c->image;
     }
     /* By CGI it would be a line for each request. */
-    log_at(c->hold == IMAGE_COPY ? LOG_NOTICE : LOG_INFO,
+    log_at(config_app_needs_image(app) ? LOG_WARN
+           : c->hold == IMAGE_COPY     ? LOG_NOTICE
+                                       : LOG_INFO,
            "the source is used, not the image %s: %s", c->place.path, why.text);
     image_close(&c->image);
     return NULL;

@@ -78,7 +78,7 @@ for my $file (qw(app.ts lib.ts data.json node_modules/greeter/index.js)) {
     my @was = (stat "$dir/$file")[8, 9];
     is(build($path, "$dir/app.ts")->{exit}, 0, 'made anew');
     utime 1, 1, "$dir/$file" or die;
-    like(get("$dir/app.ts")->{err}, qr/the source is used, not the image \S+: \Q$dir\E\/\Q$file\E was written to/,
+    like(get("$dir/app.ts")->{err}, qr/ warn .*the source is used, not the image \S+: \Q$dir\E\/\Q$file\E was written to/,
         "$file touched: the image is not used");
 }
 is(build($path, "$dir/app.ts")->{exit}, 0, 'made anew');
