@@ -392,17 +392,24 @@ static int tear_down(void **state)
 
 static char said[512]; /* by the last save_text() that failed */
 
+/* What a worker writes; gives the file, to be closed. */
+static int write_new(const char *text)
+{
+    struct why why;
+    int in, out;
+    assert_int_equal(keep_open(&keep, &in, &out, &why), OK);
+    assert_int_equal(write(out, text, strlen(text)), (int)strlen(text));
+    if (in >= 0)
+        close(in);
+    return out;
+}
+
 /* A worker has written it, and said so. */
 static enum err save_text(const char *text, bool aside)
 {
     struct why why;
-    int in, out;
     uint64_t size;
-    assert_int_equal(keep_open(&keep, &in, &out, &why), OK);
-    assert_int_equal(write(out, text, strlen(text)), (int)strlen(text));
-    close(out);
-    if (in >= 0)
-        close(in);
+    close(write_new(text));
     enum err e = keep_commit(&keep, strlen(text), aside, &size, &why);
     keep_close(&keep);
     snprintf(said, sizeof(said), "%s", e == OK ? "" : why.text);
@@ -510,12 +517,9 @@ static void what_is_not_as_long_as_told_is_not_believed(void **state)
 {
     struct why why;
     uint64_t size;
-    int in, out;
     (void)state;
     save_text("one", false);
-    assert_int_equal(keep_open(&keep, &in, &out, &why), OK);
-    close(in);
-    assert_int_equal(write(out, "two", 3), 3);
+    int out = write_new("two");
     assert_int_equal(keep_commit(&keep, 2, false, &size, &why), ERR_CORRUPT);
     assert_non_null(strstr(why.text, "3 bytes and not the 2"));
     assert_int_equal(ftruncate(out, 0), 0);
@@ -609,15 +613,12 @@ static void a_folder_that_becomes_a_link_is_left_alone(void **state)
 {
     struct why why;
     uint64_t size;
-    int in, out;
     (void)state;
     assert_int_equal(mkdir(at(".home"), 0700), 0);
     assert_int_equal(mkdir(at(".root"), 0700), 0);
     write_text(".root/state.new", "secret");
     snprintf(keep.path, sizeof(keep.path), "%s/state", at(".home"));
-    assert_int_equal(keep_open(&keep, &in, &out, &why), OK);
-    assert_int_equal(write(out, "one", 3), 3);
-    close(out);
+    close(write_new("one"));
     assert_int_equal(rename(at(".home"), at(".was")), 0);
     assert_int_equal(symlink(at(".root"), at(".home")), 0);
     assert_int_equal(keep_commit(&keep, 0, false, &size, &why), ERR_IO);
@@ -661,13 +662,9 @@ static void what_somebody_else_has_made_is_not_believed(void **state)
 {
     struct why why;
     uint64_t size;
-    int in, out;
     (void)state;
     save_text("one", false);
-    assert_int_equal(keep_open(&keep, &in, &out, &why), OK);
-    assert_int_equal(write(out, "two", 3), 3);
-    close(in);
-    close(out);
+    close(write_new("two"));
     unlink(at(".new"));
     write_text(".new", "six");
     assert_int_equal(keep_commit(&keep, 3, false, &size, &why), ERR_CORRUPT);
