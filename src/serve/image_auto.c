@@ -37,12 +37,19 @@ struct auto_job {
 
 /* ---- in a child ---------------------------------------------------------- */
 
+static enum err step_down_as(const struct auto_job *job,
+                             const struct pool_config *config, int fd,
+                             struct why *why)
+{
+    const int keep[] = {fd, task_fd(), log_fd() >= 0 ? log_fd() : -1, -1};
+    return confine(config, job->identity, keep, why);
+}
+
 static enum err step_down(void *arg, struct why *why)
 {
     const struct auto_job *job = arg;
-    const int keep[] = {job->fd, task_fd(), log_fd() >= 0 ? log_fd() : -1, -1};
     libcrypto_load(why); /* a root of its own may not hold it */
-    return confine(job->config, job->identity, keep, why);
+    return step_down_as(job, job->config, job->fd, why);
 }
 
 /* A filter of system calls would not let esbuild start, nor would a limit of
@@ -51,14 +58,13 @@ static enum err step_down_exec(void *arg, int fd, struct why *why)
 {
     const struct auto_job *job = arg;
     struct pool_config config = *job->config;
-    const int keep[] = {fd, task_fd(), log_fd() >= 0 ? log_fd() : -1, -1};
     char keep_env[512];
     config.seccomp = SECCOMP_OFF;
     config.rlimit_as = 0;
     snprintf(keep_env, sizeof(keep_env), "PATH SNAPCGI_ESBUILD TMPDIR %s",
              config.keep_env != NULL ? config.keep_env : "");
     config.keep_env = keep_env;
-    return confine(&config, job->identity, keep, why);
+    return step_down_as(job, &config, fd, why);
 }
 
 /* As its workers would see it, and by what is in the files. */
@@ -219,14 +225,14 @@ enum image_auto image_auto(const struct pool_config *config,
     }
     enum err e = make_folder(config->image_cache, &why);
     if (e == OK) {
+        bool current;
         do {
-            if (is_current(&job, path, asked, &how)) {
-                image_cache_tend(path, app);
-                return how;
-            }
-            e = make(&job, path, base, &made, &why);
+            current = is_current(&job, path, asked, &how);
+            e = current ? OK : make(&job, path, base, &made, &why);
         } while (e == ERR_BUSY);
         image_cache_tend(path, app);
+        if (current)
+            return how;
         if (e != OK)
             log_warn("no image of %s can be made, %s: %s", config->app,
                      config_app_needs_image(config->app)
