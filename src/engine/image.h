@@ -172,4 +172,7 @@ enum err image_write_fd(int fd, const struct image_plan *plan, struct why *why);
 enum err image_write(const char *path, const struct image_plan *plan,
                      struct why *why);
 
+/* As rename(2), but a device or a FIFO that is at path stays there (EINVAL). */
+int image_rename(const char *temporary, const char *path);
+
 #endif

@@ -161,6 +161,15 @@ enum err image_write_fd(int fd, const struct image_plan *plan, struct why *why)
     return e;
 }
 
+int image_rename(const char *temporary, const char *path)
+{
+    struct stat st;
+    if (lstat(path, &st) != 0 || S_ISREG(st.st_mode) || S_ISLNK(st.st_mode))
+        return rename(temporary, path);
+    errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+    return -1;
+}
+
 /* The rename itself is on the disk when its folder is. */
 static bool sync_folder(const char *path)
 {
@@ -206,7 +215,7 @@ enum err image_write(const char *path, const struct image_plan *plan,
     enum err e = image_write_fd(fd, plan, &inner);
     if (close(fd) != 0 && e == OK)
         e = cannot(plan, &inner);
-    if (e == OK && (rename(temporary, path) != 0 || !sync_folder(path)))
+    if (e == OK && (image_rename(temporary, path) != 0 || !sync_folder(path)))
         e = cannot(plan, &inner);
     if (e == OK)
         return OK;

@@ -555,7 +555,7 @@ enum err image_make(const struct image_order *order, struct image_made *made,
         e = task_run(attempt, &m, 6 * TRY_NS, NULL, why);
     if (e == OK)
         e = describe_made(&m, made, why);
-    if (e == OK && m.path != NULL && rename(temporary, order->out) != 0)
+    if (e == OK && m.path != NULL && image_rename(temporary, order->out) != 0)
         e = why_set(why, ERR_IO, "%s: %s", order->out, strerror(errno));
     if (e != OK && m.path != NULL)
         unlink(temporary);

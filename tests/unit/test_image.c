@@ -510,6 +510,20 @@ static void a_stale_temporary_is_no_way_to_another_file(void **state)
     assert_int_equal(lstat(temporary, &st), -1);
 }
 
+static void what_is_no_file_is_not_replaced(void **state)
+{
+    (void)state;
+    char fifo[96];
+    struct why why = {.text = ""};
+    struct stat st;
+    snprintf(fifo, sizeof fifo, "%s/fifo", folder);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    assert_int_equal(image_write(fifo, &plan, &why), ERR_IO);
+    assert_int_equal(lstat(fifo, &st), 0);
+    assert_true(S_ISFIFO(st.st_mode));
+    unlink(fifo);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -530,6 +544,7 @@ int main(void)
         cmocka_unit_test(a_copy_outlives_what_happens_to_its_file),
         cmocka_unit_test(a_mapping_outlives_a_file_that_is_swapped),
         cmocka_unit_test(a_stale_temporary_is_no_way_to_another_file),
+        cmocka_unit_test(what_is_no_file_is_not_replaced),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, set_up, tear_down);
