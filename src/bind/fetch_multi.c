@@ -122,7 +122,16 @@ static int bits_of(uint32_t events)
     return bits;
 }
 
-/* HTTP/2 says things on an idle connection, HTTP/1 does not. */
+/* libcurl knows the sockets that it waits for, and no other. */
+static bool is_in_use(curl_socket_t fd)
+{
+    return libcurl_get()->curl_multi_assign(self.multi, fd, &self) == CURLM_OK;
+}
+
+/*
+ * HTTP/2 says things on an idle connection, HTTP/1 does not. When the end of
+ * a transfer is heard of, the next one may have its connection already.
+ */
 static void watch_idle(CURL *easy)
 {
     const struct libcurl *curl = libcurl_get();
@@ -132,7 +141,7 @@ static void watch_idle(CURL *easy)
     curl->curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd);
     curl->curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
     e.data.fd = fd;
-    if (fd != CURL_SOCKET_BAD &&
+    if (fd != CURL_SOCKET_BAD && !is_in_use(fd) &&
         (version == CURL_HTTP_VERSION_1_0 || version == CURL_HTTP_VERSION_1_1))
         epoll_ctl(self.idle, EPOLL_CTL_ADD, fd, &e);
 }
