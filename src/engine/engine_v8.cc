@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <link.h>
 #include <new>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -301,8 +302,38 @@ void engine_free(struct engine *e)
 void engine_terminate(struct engine *e, enum engine_stop why)
 {
     int none = STOP_NONE;
+    e->stopping++;
     e->stop.compare_exchange_strong(none, why);
-    e->isolate->TerminateExecution();
+    if (!e->evaluating)
+        e->isolate->TerminateExecution();
+    e->stopping--;
+}
+
+/* From here on V8 can be ended. */
+static void evaluated(v8::Isolate *isolate, void *data)
+{
+    auto *e = static_cast<struct engine *>(data);
+    if (e->evaluating.exchange(false) && engine_stopped(e) != STOP_NONE)
+        isolate->TerminateExecution();
+}
+
+/*
+ * V8 ends the process (a CHECK of SourceTextModule::Evaluate) when it sees
+ * that it is to terminate after it has begun and before it has marked the
+ * module. So nobody tells it until the module's own code runs, where V8 takes
+ * the interrupt, or until all is over.
+ */
+v8::MaybeLocal<v8::Value> engine_evaluate(struct engine *e,
+                                          v8::Local<v8::Context> context,
+                                          v8::Local<v8::Module> module)
+{
+    e->evaluating = true;
+    while (e->stopping > 0) /* on another thread: it may not have seen that */
+        sched_yield();
+    e->isolate->RequestInterrupt(evaluated, e);
+    v8::MaybeLocal<v8::Value> value = module->Evaluate(context);
+    evaluated(e->isolate, e);
+    return value;
 }
 
 enum engine_stop engine_stopped(const struct engine *e)

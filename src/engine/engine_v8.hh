@@ -67,6 +67,8 @@ struct engine {
     Buffers *buffers;
     v8::StartupData blob;
     std::atomic<int> stop{STOP_NONE};
+    std::atomic<int> stopping{0};        /* calls of engine_terminate() */
+    std::atomic<bool> evaluating{false}; /* engine_evaluate() */
     std::atomic<unsigned> stack_depth{0};
     std::atomic<engine_stack_fn *> stack_fn{nullptr};
     std::vector<struct realm *> realms;
@@ -156,6 +158,10 @@ struct Entered {
 /* engine_v8.cc */
 /* Runs what V8 itself has to do on this thread; false: there was nothing. */
 bool engine_pump(struct engine *e);
+/* Module::Evaluate, which engine_terminate() may end. */
+v8::MaybeLocal<v8::Value> engine_evaluate(struct engine *e,
+                                          v8::Local<v8::Context> context,
+                                          v8::Local<v8::Module> module);
 
 /* engine_v8_snapshot.cc */
 /* Makes the isolate one that can be written. */

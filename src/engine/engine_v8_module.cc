@@ -311,7 +311,7 @@ static v8::MaybeLocal<v8::Value> imported(struct realm *r,
     if (!obtain(r, context, specifier, referrer.c_str(), type)
              .ToLocal(&module) ||
         module->InstantiateModule(context, resolve_import).IsNothing() ||
-        !module->Evaluate(context).ToLocal(&evaluated))
+        !engine_evaluate(r->engine, context, module).ToLocal(&evaluated))
         return v8::MaybeLocal<v8::Value>();
     v8::Local<v8::Function> then;
     v8::Local<v8::Promise> result;
@@ -425,7 +425,7 @@ static enum err run_module(struct realm *r, v8::Local<v8::Context> context,
     v8::TryCatch caught(isolate);
     v8::Local<v8::Value> evaluated;
     r->state = REALM_FAILED;
-    if (!module->Evaluate(context).ToLocal(&evaluated))
+    if (!engine_evaluate(r->engine, context, module).ToLocal(&evaluated))
         return realm_threw(r, caught, rep);
     r->application.Reset(isolate, module->GetModuleNamespace());
     r->loading.Reset(isolate, evaluated.As<v8::Promise>());

@@ -4,7 +4,12 @@
  *     probe oneshot|resident IMAGE FILE.js
  *
  * prints the hash of a fixed string, then what FILE.js logs in each of two
- * contexts. And a writer of images, for what `snapcgi image` says of them:
+ * contexts. One that ends it from another thread, N times, about when its
+ * code begins to run, and prints how often it was ended and how often not:
+ *
+ *     probe end IMAGE FILE.js N
+ *
+ * And a writer of images, for what `snapcgi image` says of them:
  *
  *     probe make IMAGE KIND VERSION MACHINE|- [SECTION FILE]...
  *
@@ -14,6 +19,7 @@
 #include "base/clock.h"
 #include "engine/image_build.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,11 +83,66 @@ static int make(int argc, char **argv)
     return e == OK ? 0 : 1;
 }
 
+static struct {
+    struct engine *engine;
+    uint64_t after; /* ns */
+    pthread_barrier_t both;
+} ender;
+
+static void *end_after(void *arg)
+{
+    (void)arg;
+    for (;;) {
+        pthread_barrier_wait(&ender.both);
+        uint64_t then = clock_mono() + ender.after;
+        while (clock_mono() < then)
+            ;
+        engine_terminate(ender.engine, STOP_TIME);
+        pthread_barrier_wait(&ender.both);
+    }
+    return NULL;
+}
+
+/*
+ * What was ended too early is ended later the next time, and the other way
+ * round: so most are ended about the moment at which the code begins to run.
+ */
+static int end_often(const struct image *image, const char *path, int n)
+{
+    struct engine_limits limits = {0};
+    struct loader loader = {.load = load};
+    struct host host = {.origin = clock_mono()};
+    struct report rep;
+    pthread_t thread;
+    int ended = 0;
+    must(pthread_barrier_init(&ender.both, NULL, 2) == 0);
+    must(pthread_create(&thread, NULL, end_after, NULL) == 0);
+    report_init(&rep);
+    for (int i = 0; i < n; i++) {
+        struct realm *realm;
+        must(engine_new(image, &limits, &ender.engine) == OK);
+        must(realm_new(ender.engine, &host, &realm) == OK);
+        pthread_barrier_wait(&ender.both);
+        bool early = realm_load(realm, &loader, path, &rep) != OK;
+        pthread_barrier_wait(&ender.both);
+        engine_free(ender.engine);
+        ended += early;
+        if (early)
+            ender.after += 1000 + (uint64_t)i % 7 * 200;
+        else if (ender.after > 4000)
+            ender.after -= 1000 + (uint64_t)i % 5 * 300;
+    }
+    report_free(&rep);
+    printf("ended %d not %d\n", ended, n - ended);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 7 && strcmp(argv[1], "make") == 0)
         return make(argc, argv);
-    if (argc != 4)
+    bool ends = argc == 5 && strcmp(argv[1], "end") == 0;
+    if (argc != 4 && !ends)
         return 64;
     struct image_host here = image_host_here(natives);
     struct engine_setup setup = {.mode = strcmp(argv[1], "oneshot") == 0
@@ -101,6 +162,8 @@ int main(int argc, char **argv)
         return 1;
     }
     engine_start(&setup);
+    if (ends)
+        return end_often(&image, argv[3], atoi(argv[4]));
     report_init(&rep);
     if (engine_new(&image, &limits, &engine) != OK)
         return 1;
