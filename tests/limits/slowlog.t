@@ -49,7 +49,7 @@ write_file("$dir/load.js", 'await new Promise((r) => setTimeout(r, 1500));'
     . "\nexport default { fetch: () => new Response('load') };\n");
 
 my %settings = (root => $dir, slowlog_timeout => '500ms',
-    request_timeout => '20s', fetch_allow => '127.0.0.1', pm => 'static',
+    request_timeout => '120s', fetch_allow => '127.0.0.1', pm => 'static',
     max_children => 1, write_timeout => '2s', buffer_limit => '1g');
 my $slow = "$dir/slow.log";
 my $s = serve(pool => { %settings, slowlog => $slow });

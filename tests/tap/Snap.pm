@@ -40,7 +40,7 @@ $SIG{ALRM} = sub { print "Bail out! the test took too long\n"; exit 1 };
 $SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
 $SIG{PIPE} = 'IGNORE';
 $SIG{QUIT} = 'DEFAULT'; # a shell's background job ignores it
-alarm($ENV{SNAPCGI_TEST_SECONDS} // 240);
+alarm($ENV{SNAPCGI_TEST_SECONDS} // 600);
 
 sub program { return $program }
 sub source { return join('/', $top, @_) }
@@ -115,7 +115,7 @@ sub alive {
 sub stop_process {
     my ($pid, $signal) = @_;
     kill($signal // 'TERM', $pid) if alive($pid);
-    my $patience = time + 5;
+    my $patience = time + 60;
     sleep 0.01 while alive($pid) && time < $patience;
     kill('KILL', -$pid);
     sleep 0.01 while alive($pid);
